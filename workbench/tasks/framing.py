@@ -1,0 +1,160 @@
+"""How an image becomes network inputs, and how what the network says goes back to the image.
+
+Training and prediction share this file, so that a network sees in use what it saw when it learned.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+PADDING = 114  # the grey of what is not image, near the middle of the range
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a model wants its images; saved in model.json.
+
+    input_size: (height, width) of one network input.
+    scale: None fits the whole image into one input and keeps its aspect (letterbox). A number resizes
+        every image by it, and cuts what is larger than one input into tiles.
+    overlap: how many pixels of the scaled image neighbouring tiles share.
+    """
+
+    input_size: tuple[int, int]
+    scale: float | None = None
+    overlap: int = 64
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where one network input lies in its image, once that is scaled to scaled_size.
+
+    All sizes are (height, width); top and left are pixels of the scaled image. What an input holds
+    beyond the scaled image is padding, at the right and at the bottom.
+    """
+
+    image_size: tuple[int, int]
+    scaled_size: tuple[int, int]
+    top: int
+    left: int
+    input_size: tuple[int, int]
+
+    @property
+    def content_size(self) -> tuple[int, int]:
+        """The (height, width) of the part of the input that is image, from its top-left corner."""
+        return (
+            min(self.input_size[0], self.scaled_size[0] - self.top),
+            min(self.input_size[1], self.scaled_size[1] - self.left),
+        )
+
+    def boxes_to_image(self, boxes: np.ndarray) -> np.ndarray:
+        """Return float32 (N, 4) xyxy in pixels of the image, from pixels of this input; not clamped."""
+        offset = np.array([self.left, self.top] * 2, np.float32)
+        return (boxes + offset) / self._factors()
+
+    def boxes_to_input(self, boxes: np.ndarray) -> np.ndarray:
+        """Return float32 (N, 4) xyxy in pixels of this input, from pixels of the image; not clamped."""
+        offset = np.array([self.left, self.top] * 2, np.float32)
+        return boxes * self._factors() - offset
+
+    def _factors(self) -> np.ndarray:
+        """Return input pixels per image pixel along x, y, x, y: float32 (4,)."""
+        (height, width), (scaled_height, scaled_width) = self.image_size, self.scaled_size
+        return np.array([scaled_width / width, scaled_height / height] * 2, np.float32)
+
+
+def make_frames(image_size: tuple[int, int], framing: Framing) -> list[Frame]:
+    """Return the frames that cover an image of (height, width): one, or one for each tile."""
+    if framing.scale is None:
+        scaled = letterbox_size(image_size, framing.input_size)
+        return [Frame(image_size, scaled, 0, 0, framing.input_size)]
+    height, width = (max(1, round(side * framing.scale)) for side in image_size)
+    tile = (
+        min(framing.input_size[0], round_up(height, 32)),
+        min(framing.input_size[1], round_up(width, 32)),
+    )
+    return [
+        Frame(image_size, (height, width), top, left, tile)
+        for top in tile_starts(height, tile[0], framing.overlap)
+        for left in tile_starts(width, tile[1], framing.overlap)
+    ]
+
+
+def letterbox_size(image_size: tuple[int, int], input_size: tuple[int, int]) -> tuple[int, int]:
+    """Return the largest (height, width) with the image's aspect that fits into input_size."""
+    scale = min(input_size[0] / image_size[0], input_size[1] / image_size[1])
+    height, width = (max(1, round(side * scale)) for side in image_size)
+    return min(height, input_size[0]), min(width, input_size[1])
+
+
+def round_up(length: int, step: int) -> int:
+    """Return the next multiple of step that is not below length."""
+    return math.ceil(length / step) * step
+
+
+def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
+    """Return where tiles start along one side, evenly spread, overlapping by at least `overlap`."""
+    if length <= tile:
+        return [0]
+    count = math.ceil((length - overlap) / max(1, tile - overlap))
+    return [round(i * (length - tile) / (count - 1)) for i in range(count)]
+
+
+def cut_inputs(image: np.ndarray, frames: list[Frame]) -> list[np.ndarray]:
+    """Return what each frame holds of a uint8 (H, W, 3) image: uint8 (h, w, 3), padded."""
+    scaled = resize_image(image, frames[0].scaled_size)
+    return [cut_input(scaled, frame) for frame in frames]
+
+
+def cut_input(scaled: np.ndarray, frame: Frame) -> np.ndarray:
+    """Return what one frame holds of an image that is already scaled: uint8 (h, w, 3), padded."""
+    height, width = frame.content_size
+    result = np.full((*frame.input_size, 3), PADDING, np.uint8)
+    result[:height, :width] = scaled[
+        frame.top : frame.top + height, frame.left : frame.left + width
+    ]
+    return result
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a uint8 (H, W, 3) image resized to (height, width), antialiased."""
+    if image.shape[:2] == tuple(size):
+        return image
+    height, width = size
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def resize_map(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a float32 (h, w) map resized to (height, width), bilinear."""
+    if values.shape == tuple(size):
+        return values.astype(np.float32)
+    height, width = size
+    picture = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def merge_maps(maps: list[np.ndarray], frames: list[Frame]) -> np.ndarray:
+    """Return one map of the whole scaled image: float32 (K, h, w).
+
+    maps: one float32 (K, input height, input width) for each frame. Where tiles overlap, the one whose
+    border is farther away weighs more, so that no seam shows.
+    """
+    height, width = frames[0].scaled_size
+    total = np.zeros((maps[0].shape[0], height, width), np.float32)
+    weights = np.zeros((height, width), np.float32)
+    for values, frame in zip(maps, frames):
+        h, w = frame.content_size
+        weight = tile_weight(frame.input_size)[:h, :w]
+        place = (slice(frame.top, frame.top + h), slice(frame.left, frame.left + w))
+        total[:, *place] += values[:, :h, :w] * weight
+        weights[place] += weight
+    return total / weights
+
+
+def tile_weight(size: tuple[int, int]) -> np.ndarray:
+    """Return how much each pixel of a tile counts: float32 (h, w), highest in the middle."""
+    sides = [np.minimum(np.arange(n) + 1, np.arange(n, 0, -1)).astype(np.float32) for n in size]
+    return np.minimum.outer(*sides)

@@ -1,0 +1,136 @@
+"""Segmentation: a class for each pixel."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidLabel
+from .arrays import freeze, same_array
+
+
+@dataclass(frozen=True, eq=False)
+class MaskLabel:
+    """The class of every pixel, as a person says it.
+
+    mask: uint8 (H, W), read-only; 0 is background, k is classes[k - 1]. All 0: looked at, nothing there.
+    """
+
+    mask: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Keep a read-only uint8 copy. Raises InvalidLabel where the array cannot be a mask."""
+        mask = np.asarray(self.mask)
+        if mask.ndim != 2 or mask.dtype.kind not in "bui":
+            raise InvalidLabel(
+                f"A mask is an array of integers (H, W), not {mask.dtype} {mask.shape}."
+            )
+        if mask.size and (mask.min() < 0 or mask.max() > 255):
+            raise InvalidLabel("A mask holds 0 for background and k for classes[k - 1], up to 255.")
+        object.__setattr__(self, "mask", freeze(mask, np.uint8))
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both masks hold the same classes at the same pixels."""
+        return isinstance(other, MaskLabel) and same_array(self.mask, other.mask)
+
+    def __hash__(self) -> int:
+        """Return a hash of the pixels."""
+        return hash((self.mask.shape, self.mask.tobytes()))
+
+
+@dataclass(frozen=True, eq=False)
+class MaskPrediction:
+    """What a model says of every pixel.
+
+    candidates: uint8 (H, W), the most probable class other than background, 1-based.
+    foreground: uint8 (H, W), the probability that the pixel is not background, in 255ths.
+    A pixel belongs to its candidate where its probability >= threshold.
+    """
+
+    candidates: np.ndarray
+    foreground: np.ndarray
+    classes: tuple[str, ...]
+    threshold: float = 0.5
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both predictions say the same of every pixel."""
+        return (
+            isinstance(other, MaskPrediction)
+            and (self.classes, self.threshold) == (other.classes, other.threshold)
+            and same_array(self.candidates, other.candidates)
+            and same_array(self.foreground, other.foreground)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """The predicted classes: uint8 (H, W), 0 is background, k is classes[k - 1]."""
+        counts = self.foreground >= np.ceil(self.threshold * 255)
+        return freeze(np.where(counts, self.candidates, 0), np.uint8)
+
+    @cached_property
+    def confidence(self) -> np.ndarray:
+        """The probability of what `mask` says: float16 (H, W), 0..1."""
+        foreground = self.foreground.astype(np.float16) / np.float16(255)
+        return freeze(np.where(self.mask > 0, foreground, 1 - foreground), np.float16)
+
+    @property
+    def areas(self) -> dict[str, float]:
+        """The fraction of the image that each class covers, 0..1."""
+        counts = np.bincount(self.mask.ravel(), minlength=len(self.classes) + 1)
+        return {name: float(n) / self.mask.size for name, n in zip(self.classes, counts[1:])}
+
+
+def check_label(label: Any, image_size: tuple[int, int], classes: Sequence[str]) -> None:
+    """Raise InvalidLabel unless the label fits an image of (height, width)."""
+    if not isinstance(label, MaskLabel):
+        raise InvalidLabel(f"A segmentation label is a MaskLabel, not {type(label).__name__}.")
+    if label.mask.shape != tuple(image_size):
+        raise InvalidLabel(
+            f"The mask is {label.mask.shape} (height, width), its image {tuple(image_size)}."
+        )
+    highest = int(label.mask.max(initial=0))
+    if highest > len(classes):
+        raise InvalidLabel(f"The mask holds {highest}, but the project has {len(classes)} classes.")
+
+
+def count_items(label: MaskLabel, classes: Sequence[str]) -> dict[str, int]:
+    """Return how many pixels of each class the label holds; classes without any are left out."""
+    counts = np.bincount(label.mask.ravel(), minlength=len(classes) + 1)
+    return {name: int(n) for name, n in zip(classes, counts[1:]) if n}
+
+
+def pack_label(
+    label: MaskLabel, class_ids: Mapping[str, int]
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Return an empty record, and the mask as uint8 (H, W) of class ids, which never change."""
+    table = np.zeros(256, np.uint8)
+    table[1 : len(class_ids) + 1] = list(class_ids.values())
+    return {}, table[label.mask]
+
+
+def unpack_label(
+    record: Mapping[str, Any], mask: np.ndarray | None, class_ids: Mapping[str, int]
+) -> MaskLabel:
+    """Return the label of a mask of class ids; pixels whose class is no longer there turn to background."""
+    table = np.zeros(256, np.uint8)
+    table[list(class_ids.values())] = np.arange(1, len(class_ids) + 1)
+    return MaskLabel(table[np.asarray(mask)])
+
+
+def pack_prediction(prediction: MaskPrediction) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the prediction as a JSON record and two uint8 arrays (H, W)."""
+    record = {"classes": list(prediction.classes), "threshold": prediction.threshold}
+    return record, {"candidates": prediction.candidates, "foreground": prediction.foreground}
+
+
+def unpack_prediction(
+    record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> MaskPrediction:
+    """Return the prediction that `pack_prediction` packed."""
+    return MaskPrediction(
+        arrays["candidates"], arrays["foreground"], tuple(record["classes"]), record["threshold"]
+    )
