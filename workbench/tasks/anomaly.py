@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InvalidLabel
 from .arrays import freeze, same_array
+from .framing import Frame, merge_maps, resize_map
 
 VERDICTS = ("normal", "abnormal")
 
@@ -78,8 +79,6 @@ class AnomalyPrediction:
     @cached_property
     def heatmap(self) -> np.ndarray:
         """The anomaly of every pixel: float32 (H, W), 0..1, on the run's fixed scale."""
-        from .framing import resize_map
-
         return freeze(resize_map(self.grid, self.image_size), np.float32)
 
 
@@ -132,4 +131,23 @@ def unpack_prediction(
     height, width = record["image_size"]
     return AnomalyPrediction(
         record["score"], record["threshold"], np.asarray(arrays["grid"]), (height, width)
+    )
+
+
+def decode(
+    outputs: Sequence[Mapping[str, np.ndarray]],
+    frames: Sequence[Frame],
+    classes: Sequence[str],
+    threshold: float,
+) -> AnomalyPrediction:
+    """Return the prediction for what a network said of one image, frame by frame.
+
+    outputs: one for each frame, with heatmap: float32 (h, w), 0..1 on the run's fixed scale, one value
+    for each stride of the input. The score is the highest value of the merged heat map.
+    """
+    stride = frames[0].input_size[0] / outputs[0]["heatmap"].shape[0]
+    coarse = [frame.shrunk(stride) for frame in frames]
+    grid = merge_maps([output["heatmap"][None] for output in outputs], coarse)[0]  # (h, w)
+    return AnomalyPrediction(
+        float(grid.max()), threshold, freeze(grid, np.float32), frames[0].image_size
     )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidLabel, UnknownClass
+from .framing import Frame
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ def check_label(label: Any, image_size: tuple[int, int], classes: Sequence[str])
     if not isinstance(label, ClassLabel):
         raise InvalidLabel(f"A classification label is a ClassLabel, not {type(label).__name__}.")
     if label.class_name not in classes:
-        raise UnknownClass(f"There is no class {label.class_name!r}; add it with project.add_class().")
+        raise UnknownClass(
+            f"There is no class {label.class_name!r}; add it with project.add_class()."
+        )
 
 
 def count_items(label: ClassLabel, classes: Sequence[str]) -> dict[str, int]:
@@ -70,3 +73,19 @@ def unpack_prediction(
 ) -> ClassPrediction:
     """Return the prediction that `pack_prediction` packed."""
     return ClassPrediction(dict(record["scores"]))
+
+
+def decode(
+    outputs: Sequence[Mapping[str, np.ndarray]],
+    frames: Sequence[Frame],
+    classes: Sequence[str],
+    threshold: float,
+) -> ClassPrediction:
+    """Return the prediction for what a network said of one image.
+
+    outputs: one for each frame (here always one), with logits: float32 (K,).
+    """
+    logits = np.mean([output["logits"] for output in outputs], axis=0, dtype=np.float64)
+    scores = np.exp(logits - logits.max())
+    scores /= scores.sum()
+    return ClassPrediction({name: float(score) for name, score in zip(classes, scores)})

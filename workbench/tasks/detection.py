@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidLabel, UnknownClass
+from .framing import Frame
+
+SCORE_FLOOR = 0.02  # boxes below it are not kept: too many, and no threshold would count them
+MAX_BOXES = 300
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,9 @@ def check_box(box: Any, image_size: tuple[int, int], classes: Sequence[str]) -> 
     if not isinstance(box, Box):
         raise InvalidLabel(f"A BoxLabel holds Box values, not {type(box).__name__}.")
     if box.class_name not in classes:
-        raise UnknownClass(f"There is no class {box.class_name!r}; add it with project.add_class().")
+        raise UnknownClass(
+            f"There is no class {box.class_name!r}; add it with project.add_class()."
+        )
     if not all(map(math.isfinite, box.xyxy)) or box.x1 <= box.x0 or box.y1 <= box.y0:
         raise InvalidLabel(f"{box} has no area: x1 must be above x0, and y1 above y0.")
     height, width = image_size
@@ -113,3 +119,95 @@ def pack_prediction(prediction: BoxPrediction) -> tuple[dict[str, Any], dict[str
 def unpack_prediction(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> BoxPrediction:
     """Return the prediction that `pack_prediction` packed."""
     return BoxPrediction(tuple(ScoredBox(*row) for row in record["boxes"]), record["threshold"])
+
+
+def decode(
+    outputs: Sequence[Mapping[str, np.ndarray]],
+    frames: Sequence[Frame],
+    classes: Sequence[str],
+    threshold: float,
+) -> BoxPrediction:
+    """Return the prediction for what a network said of one image, frame by frame.
+
+    outputs: one for each frame, with
+        heatmap: float32 (K, h, w), logits of how likely a thing of that class has its centre there;
+        sides: float32 (4, h, w), distances from there to the left, top, right and bottom side of the
+        box, in input pixels.
+    Source: Objects as Points (Zhou et al., 2019), with distances as in FCOS (Tian et al., 2019).
+    """
+    parts = [
+        frame_boxes(output["heatmap"], output["sides"], frame)
+        for output, frame in zip(outputs, frames)
+    ]
+    boxes, scores, labels = (np.concatenate(part) for part in zip(*parts))  # (N, 4), (N,), (N,)
+    kept = suppress_overlaps(boxes, scores, labels)[:MAX_BOXES]
+    return BoxPrediction(
+        tuple(ScoredBox(classes[labels[i]], *boxes[i], float(scores[i])) for i in kept), threshold
+    )
+
+
+def frame_boxes(
+    heatmap: np.ndarray, sides: np.ndarray, frame: Frame
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what one frame shows: boxes float32 (N, 4) xyxy in pixels of the image, scores float32
+    (N,), class indices int (N,). A thing whose centre another tile sees better is left to that one.
+    """
+    scores = 1 / (1 + np.exp(-heatmap.astype(np.float32)))  # (K, h, w)
+    is_peak = (scores >= local_maximum(scores)) & (scores >= SCORE_FLOOR)
+    labels, rows, columns = np.nonzero(is_peak)
+    values = scores[labels, rows, columns]
+    best = np.argsort(-values, kind="stable")[: 2 * MAX_BOXES]
+    labels, rows, columns, values = labels[best], rows[best], columns[best], values[best]
+    stride = frame.input_size[0] / heatmap.shape[1]
+    centres = np.stack([columns, rows], axis=1).astype(np.float32) * stride + stride / 2  # (N, 2)
+    near = sides[:, rows, columns].T  # (N, 4)
+    boxes = np.concatenate([centres - near[:, :2], centres + near[:, 2:]], axis=1)
+    boxes = clamp_boxes(frame.boxes_to_image(boxes), frame.image_size)
+    has_area = (boxes[:, 2] - boxes[:, 0] > 0.5) & (boxes[:, 3] - boxes[:, 1] > 0.5)
+    kept = has_area & frame.owns(centres)
+    return boxes[kept], values[kept], labels[kept]
+
+
+def local_maximum(scores: np.ndarray) -> np.ndarray:
+    """Return the highest value among each position and its eight neighbours: float32 (K, h, w)."""
+    padded = np.pad(scores, ((0, 0), (1, 1), (1, 1)), constant_values=-1)
+    rows = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+    return np.maximum(np.maximum(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
+
+
+def clamp_boxes(boxes: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
+    """Return the boxes, float32 (N, 4) xyxy, cut off at the borders of an image of (height, width)."""
+    height, width = image_size
+    return np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+
+
+def box_overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the IoU of every pair of boxes: float32 (N, M), 0..1.
+
+    boxes, others: float32 (N, 4) and (M, 4), xyxy in pixels, half-open. An empty side gives an empty
+    result; a box without area overlaps nothing. Source: PASCAL VOC (Everingham et al., 2010).
+    """
+    top_left = np.maximum(boxes[:, None, :2], others[None, :, :2])  # (N, M, 2)
+    bottom_right = np.minimum(boxes[:, None, 2:], others[None, :, 2:])  # (N, M, 2)
+    shared = np.prod(np.clip(bottom_right - top_left, 0, None), axis=2)  # (N, M)
+    areas = [np.prod(np.clip(b[:, 2:] - b[:, :2], 0, None), axis=1) for b in (boxes, others)]
+    union = areas[0][:, None] + areas[1][None, :] - shared
+    return (shared / np.maximum(union, 1e-9)).astype(np.float32)
+
+
+def suppress_overlaps(
+    boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, most: float = 0.5
+) -> np.ndarray:
+    """Return the indices of the boxes to keep, best first (greedy, class by class).
+
+    boxes float32 (N, 4) xyxy, scores float32 (N,), labels int (N,). A box that overlaps a better one
+    of its class by an IoU above `most` is left out.
+    """
+    order = np.argsort(-scores, kind="stable")
+    same = labels[:, None] == labels[None, :]
+    clashes = (box_overlap(boxes, boxes) > most) & same
+    kept: list[int] = []
+    for index in order:
+        if not clashes[index, kept].any():
+            kept.append(int(index))
+    return np.array(kept, dtype=np.int64)

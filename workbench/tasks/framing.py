@@ -4,12 +4,13 @@ Training and prediction share this file, so that a network sees in use what it s
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
 PADDING = 114  # the grey of what is not image, near the middle of the range
+INPUT_STEP = 32  # every network here halves its input four times at most; one more for good measure
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Frame:
     """Where one network input lies in its image, once that is scaled to scaled_size.
 
     All sizes are (height, width); top and left are pixels of the scaled image. What an input holds
-    beyond the scaled image is padding, at the right and at the bottom.
+    beyond the scaled image is padding, at the right and at the bottom. margins: how many pixels at the
+    left, top, right and bottom a neighbouring tile sees better, as it has more of their surroundings.
     """
 
     image_size: tuple[int, int]
@@ -40,6 +42,7 @@ class Frame:
     top: int
     left: int
     input_size: tuple[int, int]
+    margins: tuple[float, float, float, float] = (0, 0, 0, 0)
 
     @property
     def content_size(self) -> tuple[int, int]:
@@ -59,6 +62,23 @@ class Frame:
         offset = np.array([self.left, self.top] * 2, np.float32)
         return boxes * self._factors() - offset
 
+    def owns(self, points: np.ndarray) -> np.ndarray:
+        """Tell which points of this input, float32 (N, 2) x, y, no other tile sees better: bool (N,)."""
+        left, top, right, bottom = self.margins
+        height, width = self.input_size
+        x, y = points[:, 0], points[:, 1]
+        return (x >= left) & (y >= top) & (x < width - right) & (y < height - bottom)
+
+    def shrunk(self, stride: float) -> "Frame":
+        """Return the same frame in steps of `stride` pixels, for maps at a network's resolution."""
+        return replace(
+            self,
+            scaled_size=shrink(self.scaled_size, stride),
+            top=round(self.top / stride),
+            left=round(self.left / stride),
+            input_size=shrink(self.input_size, stride),
+        )
+
     def _factors(self) -> np.ndarray:
         """Return input pixels per image pixel along x, y, x, y: float32 (4,)."""
         (height, width), (scaled_height, scaled_width) = self.image_size, self.scaled_size
@@ -70,22 +90,48 @@ def make_frames(image_size: tuple[int, int], framing: Framing) -> list[Frame]:
     if framing.scale is None:
         scaled = letterbox_size(image_size, framing.input_size)
         return [Frame(image_size, scaled, 0, 0, framing.input_size)]
-    height, width = (max(1, round(side * framing.scale)) for side in image_size)
+    scaled = height, width = shrink(image_size, 1 / framing.scale)
     tile = (
-        min(framing.input_size[0], round_up(height, 32)),
-        min(framing.input_size[1], round_up(width, 32)),
+        min(framing.input_size[0], round_up(height, INPUT_STEP)),
+        min(framing.input_size[1], round_up(width, INPUT_STEP)),
     )
+    rows = tile_starts(height, tile[0], framing.overlap)
+    columns = tile_starts(width, tile[1], framing.overlap)
     return [
-        Frame(image_size, (height, width), top, left, tile)
-        for top in tile_starts(height, tile[0], framing.overlap)
-        for left in tile_starts(width, tile[1], framing.overlap)
+        Frame(
+            image_size,
+            scaled,
+            top,
+            left,
+            tile,
+            (
+                shared(columns, j, tile[1]),
+                shared(rows, i, tile[0]),
+                shared(columns, j + 1, tile[1]),
+                shared(rows, i + 1, tile[0]),
+            ),
+        )
+        for i, top in enumerate(rows)
+        for j, left in enumerate(columns)
     ]
+
+
+def shared(starts: list[int], index: int, tile: int) -> float:
+    """Return half of what tile `index` and the one before share; 0 at the image's border."""
+    if not 0 < index < len(starts):
+        return 0
+    return (starts[index - 1] + tile - starts[index]) / 2
+
+
+def shrink(size: tuple[int, int], factor: float) -> tuple[int, int]:
+    """Return (height, width) divided by a factor, rounded, at least one pixel."""
+    return max(1, round(size[0] / factor)), max(1, round(size[1] / factor))
 
 
 def letterbox_size(image_size: tuple[int, int], input_size: tuple[int, int]) -> tuple[int, int]:
     """Return the largest (height, width) with the image's aspect that fits into input_size."""
     scale = min(input_size[0] / image_size[0], input_size[1] / image_size[1])
-    height, width = (max(1, round(side * scale)) for side in image_size)
+    height, width = shrink(image_size, 1 / scale)
     return min(height, input_size[0]), min(width, input_size[1])
 
 

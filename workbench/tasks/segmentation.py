@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InvalidLabel
 from .arrays import freeze, same_array
+from .framing import Frame, merge_maps, resize_map
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +104,7 @@ def count_items(label: MaskLabel, classes: Sequence[str]) -> dict[str, int]:
     return {name: int(n) for name, n in zip(classes, counts[1:]) if n}
 
 
-def pack_label(
-    label: MaskLabel, class_ids: Mapping[str, int]
-) -> tuple[dict[str, Any], np.ndarray]:
+def pack_label(label: MaskLabel, class_ids: Mapping[str, int]) -> tuple[dict[str, Any], np.ndarray]:
     """Return an empty record, and the mask as uint8 (H, W) of class ids, which never change."""
     table = np.zeros(256, np.uint8)
     table[1 : len(class_ids) + 1] = list(class_ids.values())
@@ -133,4 +132,30 @@ def unpack_prediction(
     """Return the prediction that `pack_prediction` packed."""
     return MaskPrediction(
         arrays["candidates"], arrays["foreground"], tuple(record["classes"]), record["threshold"]
+    )
+
+
+def decode(
+    outputs: Sequence[Mapping[str, np.ndarray]],
+    frames: Sequence[Frame],
+    classes: Sequence[str],
+    threshold: float,
+) -> MaskPrediction:
+    """Return the prediction for what a network said of one image, frame by frame.
+
+    outputs: one for each frame, with logits: float32 (K + 1, input height, input width), background
+    first. Tiles are merged before the probabilities are resized to the image.
+    """
+    logits = merge_maps([output["logits"] for output in outputs], list(frames))  # (K + 1, h, w)
+    scores = np.exp(logits - logits.max(axis=0))
+    scores /= scores.sum(axis=0)
+    size = frames[0].image_size
+    maps = [resize_map(values, size) for values in scores]  # (H, W) each
+    background = np.clip(maps[0], 0, 1)
+    candidates = np.argmax(maps[1:], axis=0) + 1
+    return MaskPrediction(
+        freeze(candidates, np.uint8),
+        freeze(np.round((1 - background) * 255), np.uint8),
+        tuple(classes),
+        threshold,
     )
