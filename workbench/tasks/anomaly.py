@@ -1,6 +1,7 @@
 """Anomaly detection: normal or abnormal, learned from normal images alone."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,17 @@ import numpy as np
 
 from ..errors import InvalidLabel
 from .arrays import freeze, same_array
+from .figures import (
+    Figures,
+    Series,
+    count_figures,
+    divide,
+    labeled_pairs,
+    score_histogram,
+    shared_threshold,
+    thin_curve,
+    wilson_interval,
+)
 from .framing import Frame, merge_maps, resize_map
 
 VERDICTS = ("normal", "abnormal")
@@ -52,7 +64,8 @@ class AnomalyPrediction:
     """What a model says of an image, on the run's one fixed scale: 0..1, where 0.5 is the line
     that was calibrated in training.
 
-    grid: float32 (h, w), the heat map at the network's own resolution; `heatmap` is the same at (H, W).
+    grid: float32 (h, w), the heat map at the network's own resolution; `heatmap` is the same at
+    (H, W).
     """
 
     score: float
@@ -102,7 +115,7 @@ def count_items(label: AnomalyLabel, classes: Sequence[str]) -> dict[str, int]:
 def pack_label(
     label: AnomalyLabel, class_ids: Mapping[str, int]
 ) -> tuple[dict[str, Any], np.ndarray | None]:
-    """Return the verdict as a record, and the mask as uint8 (H, W) of 0 and 1 where there is one."""
+    """Return the verdict as a record, and its mask, if any, as uint8 (H, W) of 0 and 1."""
     mask = None if label.mask is None else label.mask.astype(np.uint8)
     return {"verdict": label.verdict}, mask
 
@@ -142,8 +155,8 @@ def decode(
 ) -> AnomalyPrediction:
     """Return the prediction for what a network said of one image, frame by frame.
 
-    outputs: one for each frame, with heatmap: float32 (h, w), 0..1 on the run's fixed scale, one value
-    for each stride of the input. The score is the highest value of the merged heat map.
+    outputs: one for each frame, with heatmap: float32 (h, w), 0..1 on the run's fixed scale, one
+    value for each stride of the input. The score is the highest value of the merged heat map.
     """
     stride = frames[0].input_size[0] / outputs[0]["heatmap"].shape[0]
     coarse = [frame.shrunk(stride) for frame in frames]
@@ -151,3 +164,127 @@ def decode(
     return AnomalyPrediction(
         float(grid.max()), threshold, freeze(grid, np.float32), frames[0].image_size
     )
+
+
+def evaluate(
+    predictions: Iterable[AnomalyPrediction | None],
+    labels: Iterable[AnomalyLabel | None],
+    classes: Sequence[str] = VERDICTS,
+    threshold: float | None = None,
+) -> Figures:
+    """Return the figures of parallel predictions and labels; images without a label are left out.
+
+    threshold: the score from which an image is abnormal; None: each prediction's own.
+    auroc and average_precision are scikit-learn's, nan unless both verdicts occur. precision,
+    recall and f1 are those of "abnormal". overkill is the share of normal images that were flagged
+    (false positive rate), escape the share of abnormal ones that were not (false negative rate);
+    _low and _high are the ends of their 95 % Wilson interval. pixel_auroc is over all pixels of
+    the abnormal images that have a mask and of all normal images, from histograms of 1024 bins of
+    the heat map, so that memory stays bounded: pixels of one bin count as ties. nan without a mask.
+    """
+    scores, is_flagged, is_abnormal, thresholds = [], [], [], set()
+    heat = HeatTally()
+    for prediction, label in labeled_pairs(predictions, labels):
+        limit = prediction.threshold if threshold is None else threshold
+        thresholds.add(limit)
+        scores.append(prediction.score)
+        is_flagged.append(prediction.score >= limit)
+        is_abnormal.append(label.verdict == "abnormal")
+        heat.add_image(prediction, label)
+    flagged, abnormal = np.array(is_flagged, np.bool_), np.array(is_abnormal, np.bool_)
+    confusion = np.zeros((2, 2), np.int64)
+    np.add.at(confusion, (abnormal.astype(np.int64), flagged.astype(np.int64)), 1)
+    per_class = _measure_verdicts(confusion)
+    ranking, curves = _rank(np.array(scores, np.float64), abnormal)
+    best = {name: per_class["abnormal"][name] for name in ("f1", "precision", "recall")}
+    return Figures(
+        overall={**ranking, **best, **_measure_rates(confusion), "pixel_auroc": heat.measure()},
+        per_class=per_class,
+        confusion=confusion,
+        row_names=VERDICTS,
+        column_names=VERDICTS,
+        curves=curves,
+        counts={"images": len(scores), "items": len(scores)},
+        threshold=shared_threshold(thresholds),
+    )
+
+
+def _measure_verdicts(confusion: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return precision, recall, f1 and support of both verdicts, from int64 (2, 2)."""
+    sides = zip(VERDICTS, confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1))
+    return {
+        verdict: {**count_figures(hits, predicted, labeled), "support": float(labeled)}
+        for verdict, hits, predicted, labeled in sides
+    }
+
+
+def _measure_rates(confusion: np.ndarray) -> dict[str, float]:
+    """Return overkill and escape with their intervals, from int64 (2, 2)."""
+    figures = {}
+    for name, row in (("overkill", confusion[0]), ("escape", confusion[1, ::-1])):
+        wrong, total = int(row[1]), int(row.sum())
+        figures[name] = divide(wrong, total)
+        figures[f"{name}_low"], figures[f"{name}_high"] = wilson_interval(wrong, total)
+    return figures
+
+
+def _rank(
+    scores: np.ndarray, abnormal: np.ndarray
+) -> tuple[dict[str, float], dict[str, dict[str, Series]]]:
+    """Return figures and curves of how scores, float64 (N,), rank verdicts, bool (N,)."""
+    groups = {"normal": scores[~abnormal], "abnormal": scores[abnormal]}
+    histograms = {name: score_histogram(group) for name, group in groups.items()}
+    if not all(map(len, groups.values())):
+        return {"auroc": math.nan, "average_precision": math.nan}, {"scores": histograms}
+    # scikit-learn takes a second to import, and only reports need it.
+    from sklearn import metrics
+
+    precision, recall, _ = metrics.precision_recall_curve(abnormal, scores)
+    false_rate, true_rate, _ = metrics.roc_curve(abnormal, scores)
+    figures = {
+        "auroc": float(metrics.roc_auc_score(abnormal, scores)),
+        "average_precision": float(metrics.average_precision_score(abnormal, scores)),
+    }
+    curves = {
+        "precision_recall": {"abnormal": thin_curve(recall, precision)},
+        "roc": {"abnormal": thin_curve(false_rate, true_rate)},
+        "scores": histograms,
+    }
+    return figures, curves
+
+
+class HeatTally:
+    """Counts image by image how hot the pixels are, inside and outside of the masks."""
+
+    BINS = 1024
+
+    def __init__(self) -> None:
+        self.outside, self.inside = np.zeros((2, self.BINS), np.int64)
+
+    def add_image(self, prediction: AnomalyPrediction, label: AnomalyLabel) -> None:
+        """Count one image's pixels; an abnormal image without a mask says nothing of its pixels.
+
+        Raises InvalidLabel where the mask and the heat map differ in size.
+        """
+        if label.mask is None and label.verdict == "abnormal":
+            return
+        if label.mask is not None and label.mask.shape != tuple(prediction.image_size):
+            raise InvalidLabel(
+                f"The mask is {label.mask.shape} (height, width), its prediction "
+                f"{tuple(prediction.image_size)}; predict the image again."
+            )
+        # Not prediction.heatmap, which would stay in memory with its prediction.
+        heat = resize_map(prediction.grid, prediction.image_size)
+        mask = np.zeros(heat.shape, np.bool_) if label.mask is None else label.mask
+        bins = np.clip(heat * self.BINS, 0, self.BINS - 1).astype(np.uint16)
+        self.outside += np.bincount(bins[~mask], minlength=self.BINS)
+        self.inside += np.bincount(bins[mask], minlength=self.BINS)
+
+    def measure(self) -> float:
+        """Return how often a pixel inside is hotter than one outside, ties counting half.
+
+        nan where one side is empty. Source: Mann and Whitney, 1947; Hanley and McNeil, 1982.
+        """
+        cooler = self.outside.cumsum() - self.outside / 2
+        pairs = float(self.inside.sum()) * float(self.outside.sum())
+        return divide(float((self.inside * cooler).sum()), pairs)

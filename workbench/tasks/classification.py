@@ -1,12 +1,23 @@
 """Classification: one class for the whole image."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidLabel, UnknownClass
+from .figures import (
+    Figures,
+    Series,
+    divide,
+    find_index,
+    labeled_pairs,
+    mean_defined,
+    score_histogram,
+    thin_curve,
+)
 from .framing import Frame
 
 
@@ -89,3 +100,102 @@ def decode(
     scores = np.exp(logits - logits.max())
     scores /= scores.sum()
     return ClassPrediction({name: float(score) for name, score in zip(classes, scores)})
+
+
+def evaluate(
+    predictions: Iterable[ClassPrediction | None],
+    labels: Iterable[ClassLabel | None],
+    classes: Sequence[str],
+    threshold: float | None = None,
+) -> Figures:
+    """Return the figures of parallel predictions and labels; images without a label are left out.
+
+    threshold: an image whose best probability is below counts as undecided: never correct, and a
+    last column of the confusion. None: every image is decided.
+    accuracy is correct / all; precision, recall, f1 and support of each class as scikit-learn's
+    `precision_recall_fscore_support` says; macro_f1 is the mean f1 of the classes that occur in
+    labels or predictions. What is not defined is nan.
+    """
+    indexes = {name: index for index, name in enumerate(classes)}
+    scores, truth = [], []
+    for prediction, label in labeled_pairs(predictions, labels):
+        scores.append(_score_row(prediction, indexes))
+        truth.append(find_index(label.class_name, indexes))
+    table = np.array(scores, np.float64).reshape(len(truth), len(classes))  # (N, K)
+    labeled = np.array(truth, np.int64)  # (N,)
+    decided = _decide(table, threshold)  # (N,)
+    per_class = _measure_classes(labeled, decided, classes)
+    overall = {
+        "accuracy": divide((labeled == decided).sum(), len(labeled)),
+        "macro_f1": mean_defined(figures["f1"] for figures in per_class.values()),
+    }
+    confusion = np.zeros((len(classes), len(classes) + 1), np.int64)
+    np.add.at(confusion, (labeled, decided), 1)
+    if threshold is None:
+        confusion = confusion[:, :-1]
+    return Figures(
+        overall=overall,
+        per_class=per_class,
+        confusion=confusion,
+        row_names=tuple(classes),
+        column_names=(*classes, "undecided")[: confusion.shape[1]],
+        curves=_make_curves(table, labeled, classes),
+        counts={"images": len(labeled), "items": len(labeled)},
+        threshold=threshold,
+    )
+
+
+def _score_row(prediction: ClassPrediction, indexes: Mapping[str, int]) -> np.ndarray:
+    """Return the probability of each class, 0 where the model does not know it: float64 (K,)."""
+    row = np.zeros(len(indexes), np.float64)
+    for name, score in prediction.scores.items():
+        row[find_index(name, indexes)] = score
+    return row
+
+
+def _decide(table: np.ndarray, threshold: float | None) -> np.ndarray:
+    """Return the most probable class of each row: int64 (N,), K where it is below the threshold."""
+    if not table.size:
+        return np.zeros(len(table), np.int64)
+    undecided = table.max(axis=1) < (0 if threshold is None else threshold)
+    return np.where(undecided, table.shape[1], table.argmax(axis=1))
+
+
+def _measure_classes(
+    labeled: np.ndarray, decided: np.ndarray, classes: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return precision, recall, f1 and support of each class, from int64 (N,) class indexes."""
+    if not len(labeled):
+        undefined = dict.fromkeys(("precision", "recall", "f1"), math.nan)
+        return {name: {**undefined, "support": 0.0} for name in classes}
+    # scikit-learn takes a second to import, and only reports need it.
+    from sklearn.metrics import precision_recall_fscore_support
+
+    columns = precision_recall_fscore_support(
+        labeled, decided, labels=range(len(classes)), zero_division=math.nan
+    )
+    names = ("precision", "recall", "f1", "support")
+    return {
+        class_name: dict(zip(names, map(float, row)))
+        for class_name, row in zip(classes, zip(*columns))
+    }
+
+
+def _make_curves(
+    table: np.ndarray, labeled: np.ndarray, classes: Sequence[str]
+) -> dict[str, dict[str, Series]]:
+    """Return precision against recall of each class against the rest, and histograms of scores."""
+    from sklearn.metrics import precision_recall_curve  # a second to import, as above
+
+    curves = {}
+    for index, name in enumerate(classes):
+        if (labeled == index).any():
+            precision, recall, _ = precision_recall_curve(labeled == index, table[:, index])
+            curves[name] = thin_curve(recall, precision)
+    best = table.max(axis=1, initial=0)
+    correct = _decide(table, None) == labeled
+    scores = {
+        "correct": score_histogram(best[correct]),
+        "wrong": score_histogram(best[~correct]),
+    }
+    return {"precision_recall": curves, "scores": scores}

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidLabel, UnknownClass
+from .figures import Figures, Series, labeled_pairs, mean_defined, shared_threshold
 from .framing import Frame
+from .matching import AveragePrecision, BoxTally, box_overlap, make_box_arrays
 
 SCORE_FLOOR = 0.02  # boxes below it are not kept: too many, and no threshold would count them
 MAX_BOXES = 300
@@ -131,8 +133,8 @@ def decode(
 
     outputs: one for each frame, with
         heatmap: float32 (K, h, w), logits of how likely a thing of that class has its centre there;
-        sides: float32 (4, h, w), distances from there to the left, top, right and bottom side of the
-        box, in input pixels.
+        sides: float32 (4, h, w), distances from there to the left, top, right and bottom side of
+        the box, in input pixels.
     Source: Objects as Points (Zhou et al., 2019), with distances as in FCOS (Tian et al., 2019).
     """
     parts = [
@@ -176,23 +178,9 @@ def local_maximum(scores: np.ndarray) -> np.ndarray:
 
 
 def clamp_boxes(boxes: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """Return the boxes, float32 (N, 4) xyxy, cut off at the borders of an image of (height, width)."""
+    """Return boxes, float32 (N, 4) xyxy, cut off at the borders of an image of (height, width)."""
     height, width = image_size
     return np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
-
-
-def box_overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return the IoU of every pair of boxes: float32 (N, M), 0..1.
-
-    boxes, others: float32 (N, 4) and (M, 4), xyxy in pixels, half-open. An empty side gives an empty
-    result; a box without area overlaps nothing. Source: PASCAL VOC (Everingham et al., 2010).
-    """
-    top_left = np.maximum(boxes[:, None, :2], others[None, :, :2])  # (N, M, 2)
-    bottom_right = np.minimum(boxes[:, None, 2:], others[None, :, 2:])  # (N, M, 2)
-    shared = np.prod(np.clip(bottom_right - top_left, 0, None), axis=2)  # (N, M)
-    areas = [np.prod(np.clip(b[:, 2:] - b[:, :2], 0, None), axis=1) for b in (boxes, others)]
-    union = areas[0][:, None] + areas[1][None, :] - shared
-    return (shared / np.maximum(union, 1e-9)).astype(np.float32)
 
 
 def suppress_overlaps(
@@ -200,8 +188,8 @@ def suppress_overlaps(
 ) -> np.ndarray:
     """Return the indices of the boxes to keep, best first (greedy, class by class).
 
-    boxes float32 (N, 4) xyxy, scores float32 (N,), labels int (N,). A box that overlaps a better one
-    of its class by an IoU above `most` is left out.
+    boxes float32 (N, 4) xyxy, scores float32 (N,), labels int (N,). A box that overlaps a better
+    one of its class by an IoU above `most` is left out.
     """
     order = np.argsort(-scores, kind="stable")
     same = labels[:, None] == labels[None, :]
@@ -211,3 +199,87 @@ def suppress_overlaps(
         if not clashes[index, kept].any():
             kept.append(int(index))
     return np.array(kept, dtype=np.int64)
+
+
+def evaluate(
+    predictions: Iterable[BoxPrediction | None],
+    labels: Iterable[BoxLabel | None],
+    classes: Sequence[str],
+    threshold: float | None = None,
+) -> Figures:
+    """Return the figures of parallel predictions and labels; images without a label are left out.
+
+    threshold: the score from which a box counts; None: each prediction's own.
+    map, map_50 and each class's ap, ap_50 are COCO's (pycocotools): over all scores, 101 recall
+    steps, the 100 best boxes of a class in an image, mean over the classes that have labels; map
+    is the mean over IoU .50, .55 … .95. precision, recall and f1 are those at the threshold: boxes
+    of one class, best first, each take the free labeled box that they overlap most, from IoU .5
+    on; overall they count the boxes of all classes together (micro). The confusion matches boxes
+    in the same way but whatever their class; its last row and column are background: false alarms
+    and missed things.
+    """
+    indexes = {name: index for index, name in enumerate(classes)}
+    average = AveragePrecision(len(classes))
+    tally = BoxTally(len(classes))
+    thresholds, image_count = set(), 0
+    for prediction, label in labeled_pairs(predictions, labels):
+        limit = prediction.threshold if threshold is None else threshold
+        thresholds.add(limit)
+        image_count += 1
+        truth, found = (
+            make_box_arrays(label.boxes, indexes),
+            make_box_arrays(prediction.boxes, indexes),
+        )
+        average.add_image(truth, found)
+        tally.add_image(truth, found, limit)
+    precision, steps, reached = average.measure()
+    ap_50, ap = precision[0].mean(axis=0), precision.mean(axis=(0, 1))  # (K,), nan without labels
+    per_class = {
+        name: {"ap_50": float(ap_50[k]), "ap": float(ap[k]), **tally.measure(k)}
+        for name, k in indexes.items()
+    }
+    return Figures(
+        overall={"map": mean_defined(ap), "map_50": mean_defined(ap_50), **tally.measure()},
+        per_class=per_class,
+        confusion=tally.confusion,
+        row_names=(*classes, "background"),
+        column_names=(*classes, "background"),
+        curves={
+            "precision_recall": _make_curves(precision[0], steps, reached, classes),
+            "scores": tally.make_histograms(),
+        },
+        counts={"images": image_count, "items": int(tally.labeled.sum())},
+        threshold=shared_threshold(thresholds),
+    )
+
+
+def best_threshold(
+    predictions: Iterable[BoxPrediction | None],
+    labels: Iterable[BoxLabel | None],
+    classes: Sequence[str],
+) -> float:
+    """Return the score from which boxes should count for the highest f1 over all classes together.
+
+    0.5 where no predicted box finds a labeled one. Of several scores the highest is returned.
+    """
+    indexes = {name: index for index, name in enumerate(classes)}
+    tally = BoxTally(len(classes))
+    for prediction, label in labeled_pairs(predictions, labels):
+        found = make_box_arrays(prediction.boxes, indexes)
+        tally.add_image(make_box_arrays(label.boxes, indexes), found, 0.0)
+    return tally.best_threshold()
+
+
+def _make_curves(
+    precision: np.ndarray, steps: np.ndarray, reached: np.ndarray, classes: Sequence[str]
+) -> dict[str, Series]:
+    """Return (recall, precision) of each class that has labels, as far as its recall reaches.
+
+    precision: float64 (101, K) at the recall steps (101,); reached: the highest recall, float64
+    (K,).
+    """
+    return {
+        name: (steps[steps <= reached[k]], precision[steps <= reached[k], k])
+        for k, name in enumerate(classes)
+        if reached[k] >= 0
+    }

@@ -1,6 +1,6 @@
 """Segmentation: a class for each pixel."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,14 +9,26 @@ import numpy as np
 
 from ..errors import InvalidLabel
 from .arrays import freeze, same_array
+from .figures import (
+    Figures,
+    count_figures,
+    divide,
+    find_index,
+    labeled_pairs,
+    mean_defined,
+    shared_threshold,
+)
 from .framing import Frame, merge_maps, resize_map
+
+PIXELS_AT_ONCE = 1 << 21  # 16 MiB as int64
 
 
 @dataclass(frozen=True, eq=False)
 class MaskLabel:
     """The class of every pixel, as a person says it.
 
-    mask: uint8 (H, W), read-only; 0 is background, k is classes[k - 1]. All 0: looked at, nothing there.
+    mask: uint8 (H, W), read-only; 0 is background, k is classes[k - 1]. All 0: looked at, nothing
+    there.
     """
 
     mask: np.ndarray
@@ -114,7 +126,7 @@ def pack_label(label: MaskLabel, class_ids: Mapping[str, int]) -> tuple[dict[str
 def unpack_label(
     record: Mapping[str, Any], mask: np.ndarray | None, class_ids: Mapping[str, int]
 ) -> MaskLabel:
-    """Return the label of a mask of class ids; pixels whose class is no longer there turn to background."""
+    """Return the label of a mask of class ids; pixels of a removed class turn to background."""
     table = np.zeros(256, np.uint8)
     table[list(class_ids.values())] = np.arange(1, len(class_ids) + 1)
     return MaskLabel(table[np.asarray(mask)])
@@ -159,3 +171,86 @@ def decode(
         tuple(classes),
         threshold,
     )
+
+
+def evaluate(
+    predictions: Iterable[MaskPrediction | None],
+    labels: Iterable[MaskLabel | None],
+    classes: Sequence[str],
+    threshold: float | None = None,
+) -> Figures:
+    """Return the figures of parallel predictions and labels; images without a label are left out.
+
+    threshold: the probability from which a pixel is not background; None: each prediction's own.
+    All figures come from one confusion of pixels, summed over all images (large images weigh more).
+    iou is hits / (hits + false alarms + missed) of a class's pixels (Jaccard, 1901), f1 the same as
+    Dice; mean_iou is the mean over the classes, background apart, that occur in labels or
+    predictions; background_iou is background's; pixel_accuracy is the pixels that are right,
+    background included.
+    Raises InvalidLabel where a mask and its prediction differ in size.
+    """
+    names = ("background", *classes)
+    confusion = np.zeros((len(names), len(names)), np.int64)
+    thresholds, image_count = set(), 0
+    for prediction, label in labeled_pairs(predictions, labels):
+        limit = prediction.threshold if threshold is None else threshold
+        thresholds.add(limit)
+        image_count += 1
+        confusion += _count_pixels(label.mask, _decide(prediction, limit, classes), len(names))
+    hits, labeled, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    measured = {
+        name: {
+            "iou": divide(hits[k], labeled[k] + predicted[k] - hits[k]),
+            **count_figures(hits[k], predicted[k], labeled[k]),
+        }
+        for k, name in enumerate(names)
+    }
+    per_class = {name: measured[name] for name in classes}
+    return Figures(
+        overall={
+            "mean_iou": mean_defined(figures["iou"] for figures in per_class.values()),
+            "pixel_accuracy": divide(hits.sum(), confusion.sum()),
+            "background_iou": measured["background"]["iou"],
+        },
+        per_class=per_class,
+        confusion=confusion,
+        row_names=names,
+        column_names=names,
+        curves={},
+        counts={"images": image_count, "items": int(confusion.sum())},
+        threshold=shared_threshold(thresholds),
+    )
+
+
+def _decide(prediction: MaskPrediction, threshold: float, classes: Sequence[str]) -> np.ndarray:
+    """Return the mask that a threshold gives, in the order of `classes`: uint8 (H, W).
+
+    A new value is made, because a prediction keeps the mask that it was once asked for, and a
+    hundred thousand of them would fill the memory.
+    """
+    decided = MaskPrediction(
+        prediction.candidates, prediction.foreground, prediction.classes, threshold
+    )
+    if prediction.classes == tuple(classes):
+        return decided.mask
+    indexes = {name: index for index, name in enumerate(classes, 1)}
+    table = np.array([0, *(find_index(name, indexes) for name in prediction.classes)], np.uint8)
+    return table[decided.mask]
+
+
+def _count_pixels(truth: np.ndarray, found: np.ndarray, size: int) -> np.ndarray:
+    """Return how many pixels of each label have each prediction: int64 (size, size).
+
+    truth, found: uint8 (H, W). A strip at a time, because bincount turns its input to int64.
+    """
+    if truth.shape != found.shape:
+        raise InvalidLabel(
+            f"The mask is {truth.shape} (height, width), its prediction {found.shape}; "
+            "predict the image again."
+        )
+    counts = np.zeros(size * size, np.int64)
+    for start in range(0, truth.size, PIXELS_AT_ONCE):
+        strip = slice(start, start + PIXELS_AT_ONCE)
+        pairs = truth.ravel()[strip].astype(np.uint32) * size + found.ravel()[strip]
+        counts += np.bincount(pairs, minlength=size * size)
+    return counts.reshape(size, size)
