@@ -12,7 +12,7 @@ what=${1:?lab or test}
 python=${PYTHON:-python3}
 minimum=$(sed -n 's/^requires-python = ">=\([0-9.]*\)"$/\1/p' pyproject.toml)
 log=.venv/set-up.log
-mark=.venv/installing # stands while pip works: found later, it tells of an install that was killed
+mark=.venv/installing # holds the process id while pip works; left over, it tells of a killed install
 
 fail() {
     printf '\n%s\n' "$*" >&2
@@ -55,9 +55,11 @@ other_python() {
 check_python() {
     version=
     if command -v "$python" >/dev/null 2>&1; then
-        found="$python ($(command -v "$python")) does not run"
+        where=$(command -v "$python")
+        [ "$where" = "$python" ] || where="$python ($where)"
+        found="$where does not run"
         version=$(version_of "$python")
-        [ -z "$version" ] || found="$python ($(command -v "$python")) is Python $version"
+        [ -z "$version" ] || found="$where is Python $version"
     else
         found="there is no $python here"
     fi
@@ -89,6 +91,13 @@ check_space() {
     [ "$free" -ge "$need" ] || fail \
         "Not enough disk space: the install needs about $need MB, and $free MB are free in $(pwd).
 Free some, or clone the project to a larger disk.${cpu_hint} (NEED_MB=$free make $what tries anyway.)"
+}
+
+check_alone() {
+    if [ -e "$mark" ] && other=$(cat "$mark") && kill -0 "$other" 2>/dev/null; then
+        fail "Another make installs into $(pwd)/.venv right now (process $other).
+Wait until it has ended, then repeat:  make $what    (If there is none:  make clean)"
+    fi
 }
 
 make_venv() {
@@ -127,7 +136,7 @@ All of its output: $(pwd)/$log. Then repeat:  make $what"
 install() {
     extra=
     [ "$what" = lab ] || extra="[$what]"
-    : >"$mark"
+    echo $$ >"$mark"
     mkdir -p .venv/tmp # pip's downloads stay on the disk whose space was checked
     set -- install --constraint constraints.txt --editable ".$extra"
     [ -z "${TORCH_INDEX:-}" ] || set -- "$@" --extra-index-url "$TORCH_INDEX"
@@ -147,6 +156,7 @@ cpu_hint=
 if [ "$(uname -s)" = Linux ] && [ -z "${TORCH_INDEX:-}" ]; then
     cpu_hint=" The CPU build of torch takes far less: see README.md, \"Without CUDA\"."
 fi
+check_alone
 check_python
 check_space
 make_venv
