@@ -13,7 +13,10 @@ from . import anomaly, classification, detection, segmentation
 
 @dataclass(frozen=True)
 class Task:
-    """One row of the table: a project type, in words for a person and as code."""
+    """One row of the table: a project type, in words for a person and as code.
+
+    main_figure: the figure of `evaluate` that says best how good a model is; higher is better.
+    """
 
     name: str
     title: str
@@ -21,6 +24,7 @@ class Task:
     label_type: type
     prediction_type: type
     room: ModuleType
+    main_figure: str
 
 
 TASKS = {
@@ -33,6 +37,7 @@ TASKS = {
             classification.ClassLabel,
             classification.ClassPrediction,
             classification,
+            "accuracy",
         ),
         Task(
             "detection",
@@ -41,6 +46,7 @@ TASKS = {
             detection.BoxLabel,
             detection.BoxPrediction,
             detection,
+            "map_50",
         ),
         Task(
             "segmentation",
@@ -49,6 +55,7 @@ TASKS = {
             segmentation.MaskLabel,
             segmentation.MaskPrediction,
             segmentation,
+            "mean_iou",
         ),
         Task(
             "anomaly",
@@ -57,6 +64,7 @@ TASKS = {
             anomaly.AnomalyLabel,
             anomaly.AnomalyPrediction,
             anomaly,
+            "auroc",
         ),
     )
 }

@@ -116,6 +116,12 @@ def make_frames(image_size: tuple[int, int], framing: Framing) -> list[Frame]:
     ]
 
 
+def whole_frame(image_size: tuple[int, int], framing: Framing) -> Frame:
+    """Return the frame that holds all of the scaled image, whatever its size, without padding."""
+    scaled = make_frames(image_size, framing)[0].scaled_size
+    return Frame(image_size, scaled, 0, 0, scaled)
+
+
 def shared(starts: list[int], index: int, tile: int) -> float:
     """Return half of what tile `index` and the one before share; 0 at the image's border."""
     if not 0 < index < len(starts):

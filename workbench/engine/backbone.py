@@ -1,0 +1,104 @@
+"""The network that turns pixels into features, under every task: one small interface.
+
+A ResNet-18 (He et al., 2016) cut after its third stage: its fourth holds three quarters of the
+weights, sees more of the image than a defect needs, and costs a third of the time.
+"""
+
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors.torch import load_file
+from torch import nn
+
+from ..errors import InvalidSetting
+
+SHIPPED = Path(__file__).parent / "weights" / "resnet18.safetensors"
+CHOICES = ("shipped", "imagenet", "random")
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet's RGB, 0..1: what torchvision's networks expect
+STD = (0.229, 0.224, 0.225)
+RANDOM_SEED = 18  # the same random features for every run, whatever its own seed
+
+
+class Backbone(nn.Module):
+    """Features of an image at strides 2, 4, 8 and 16.
+
+    channels: of the four feature maps. origin: where the weights come from, in words.
+    """
+
+    channels = (64, 64, 128, 256)
+    strides = (2, 4, 8, 16)
+
+    def __init__(self) -> None:
+        super().__init__()
+        network = torchvision.models.resnet18()
+        self.stem = nn.Sequential(network.conv1, network.bn1, network.relu)
+        self.pool = network.maxpool
+        self.stages = nn.ModuleList([network.layer1, network.layer2, network.layer3])
+        self.origin = "random"
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Return four feature maps (N, C, H / stride, W / stride) of float (N, 3, H, W) images."""
+        x = self.stem(images)  # (N, 64, H / 2, W / 2)
+        features = [x]
+        x = self.pool(x)  # (N, 64, H / 4, W / 4)
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return features
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the weights have learned from images before."""
+        return self.origin != "random"
+
+
+def build_backbone(weights: str = "shipped") -> Backbone:
+    """Return a backbone with the weights that were asked for, or with what there is.
+
+    weights: "shipped" takes the file in the package, and random weights while there is none;
+    "imagenet" takes those that torchvision fetches, and falls back to "shipped" without a network;
+    "random" starts from nothing. `origin` says which it became. Raises InvalidSetting for others.
+    """
+    if weights not in CHOICES:
+        raise InvalidSetting(f"There is no backbone {weights!r}. Choose one of {', '.join(CHOICES)}.")
+    with torch.random.fork_rng():
+        torch.manual_seed(RANDOM_SEED)
+        backbone = Backbone()
+    state = fetch_imagenet() if weights == "imagenet" else None
+    if state is not None:
+        backbone.origin = "imagenet"
+    elif weights != "random" and SHIPPED.exists():
+        state = load_file(SHIPPED)
+        backbone.origin = "shipped"
+    if state is not None:
+        load_resnet(backbone, state)
+    return backbone
+
+
+def fetch_imagenet() -> dict[str, torch.Tensor] | None:
+    """Return torchvision's ImageNet weights of ResNet-18, or None where they cannot be fetched."""
+    weights = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
+    try:
+        return dict(weights.get_state_dict(progress=False, check_hash=True))
+    except (OSError, RuntimeError):  # no network, or a broken download
+        return None
+
+
+def load_resnet(backbone: Backbone, state: dict[str, torch.Tensor]) -> None:
+    """Copy a torchvision ResNet-18's weights, by its own names, into the backbone."""
+    names = {"conv1": "stem.0", "bn1": "stem.1"}
+    names |= {f"layer{i + 1}": f"stages.{i}" for i in range(3)}
+    renamed = {}
+    for name, value in state.items():
+        first, _, rest = name.partition(".")
+        if first in names:
+            renamed[f"{names[first]}.{rest}"] = value.float() if value.is_floating_point() else value
+    backbone.load_state_dict(renamed)
+
+
+def freeze_norms(module: nn.Module) -> None:
+    """Put every batch norm of a pretrained module in evaluation mode: few images would upset it."""
+    for child in module.modules():
+        if isinstance(child, nn.BatchNorm2d):
+            child.eval()

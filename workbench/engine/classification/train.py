@@ -1,0 +1,96 @@
+"""How classification learns: whole images, letterboxed, and cross entropy."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from ...settings import Settings
+from ...tasks import find_task
+from ...tasks.classification import ClassLabel
+from ...tasks.framing import Frame, Framing
+from ..augment import vary_light, vary_view
+from ..data import Example, ScaledImages, pad_to, to_tensor
+from ..loop import fit
+from ..monitor import Monitor
+from ..predict import measure
+
+TASK = find_task("classification")
+LABEL_SMOOTHING = 0.05
+
+
+def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
+    """Return how the images are shown to the network: each fitted into one square input."""
+    return Framing((settings.input_size, settings.input_size))
+
+
+def make_target(label: ClassLabel, frame: Frame, classes: Sequence[str]) -> int:
+    """Return the index of the class that the label names."""
+    return classes.index(label.class_name)
+
+
+def build_augmentation(settings: Settings) -> v2.Transform:
+    """Return what varies a training image: flips, small turns, size and light."""
+    return v2.Compose([vary_view(15, (0.85, 1.15), 0.06), vary_light()])
+
+
+def make_sample(
+    image: np.ndarray, target: int, framing: Framing, augment: v2.Transform
+) -> tuple[torch.Tensor, int]:
+    """Return one training input, uint8 (3, H, W), and its class index."""
+    padded = tv_tensors.Image(to_tensor(pad_to(image, framing.input_size)))
+    return augment(padded), target
+
+
+def make_label(target: int, classes: Sequence[str]) -> ClassLabel:
+    """Return the label that a target stands for, to show what is trained on."""
+    return ClassLabel(classes[target])
+
+
+def compute_loss(
+    model: nn.Module, inputs: torch.Tensor, targets: list[int], weights: torch.Tensor
+) -> torch.Tensor:
+    """Return the cross entropy of a batch; weights float (K,) lift rare classes."""
+    (logits,) = model(inputs)  # (N, K)
+    return nn.functional.cross_entropy(
+        logits.float(),
+        torch.tensor(targets, device=logits.device),
+        weights.to(logits.device),
+        label_smoothing=LABEL_SMOOTHING,
+    )
+
+
+def class_weights(examples: Sequence[Example], classes: Sequence[str]) -> torch.Tensor:
+    """Return a weight for each class, float (K,): one over the root of its share, 1 on average."""
+    counts = Counter(example.read_label().class_name for example in examples)
+    weights = torch.tensor([max(1, counts[name]) for name in classes]).float().rsqrt()
+    return weights / weights.mean()
+
+
+def train(
+    model: nn.Module,
+    examples: Sequence[Example],
+    dev: Sequence[Example],
+    classes: Sequence[str],
+    framing: Framing,
+    settings: Settings,
+    monitor: Monitor,
+) -> None:
+    """Train the model in place on the examples; dev decides which round is kept."""
+    images = ScaledImages(examples, framing, partial(make_target, classes=classes))
+    dev_images = ScaledImages(dev, framing)
+    augment = build_augmentation(settings) if settings.augment else v2.Identity()
+    fit(
+        model,
+        images,
+        partial(make_sample, framing=framing, augment=augment),
+        partial(compute_loss, weights=class_weights(examples, classes)),
+        partial(measure, images=dev_images, task=TASK, classes=classes),
+        settings,
+        monitor,
+    )

@@ -1,0 +1,132 @@
+"""Training images: read once, scaled once, kept in memory while there is room, cut and stacked."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..settings import Settings
+from ..store.snapshots import Snapshot, SnapshotItem
+from ..tasks.framing import PADDING, Frame, Framing, resize_image, whole_frame
+from .backbone import MEAN, STD
+from .device import cache_budget_bytes
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labeled image of a snapshot, not read yet."""
+
+    snapshot: Snapshot
+    item: SnapshotItem
+
+    @property
+    def name(self) -> str:
+        """The image's name in the project."""
+        return self.item.name
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """The image's (height, width)."""
+        return self.item.image_size
+
+    def read_image(self) -> np.ndarray:
+        """Return the image: uint8 (H, W, 3)."""
+        return self.snapshot.read_image(self.item)
+
+    def read_label(self) -> Any:
+        """Return the image's label in the snapshot."""
+        return self.snapshot.read_label(self.item)
+
+
+def labeled_examples(snapshot: Snapshot, split: str) -> list[Example]:
+    """Return the labeled images of a split, in the snapshot's order."""
+    return [
+        Example(snapshot, item)
+        for item in snapshot.items
+        if item.split == split and item.revision_id is not None
+    ]
+
+
+@dataclass
+class ScaledImages:
+    """The images of some examples at the size a framing asks for; kept decoded within a budget.
+
+    scale_label(label, frame) gives what training needs of a label; it is kept beside the image.
+    """
+
+    examples: Sequence[Example]
+    framing: Framing
+    scale_label: Callable[[Any, Frame], Any] = lambda label, frame: label
+    budget_bytes: int = field(default_factory=cache_budget_bytes)
+    kept: dict[int, tuple[np.ndarray, Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
+        """Return the scaled image, uint8 (h, w, 3), and what scale_label made of its label."""
+        if index in self.kept:
+            return self.kept[index]
+        example = self.examples[index]
+        frame = whole_frame(example.image_size, self.framing)
+        image = resize_image(example.read_image(), frame.scaled_size)
+        pair = image, self.scale_label(example.read_label(), frame)
+        self.budget_bytes -= image.nbytes
+        if self.budget_bytes > 0:
+            self.kept[index] = pair
+        return pair
+
+
+MakeSample = Callable[[np.ndarray, Any], tuple[torch.Tensor, Any]]
+
+
+def make_batch(
+    images: ScaledImages, step: int, settings: Settings, make_sample: MakeSample
+) -> tuple[torch.Tensor, list[Any]]:
+    """Return that step's batch: uint8 (N, 3, H, W) images, and one target for each.
+
+    make_sample(image, target) cuts and varies one scaled image, uint8 (h, w, 3), with its target.
+    """
+    indices = batch_indices(step, len(images), settings.batch_size, settings.seed)
+    inputs, targets = zip(*(make_sample(*images[index]) for index in indices))
+    return torch.stack(inputs), list(targets)
+
+
+def batch_indices(step: int, count: int, batch_size: int, seed: int) -> list[int]:
+    """Return which of `count` images make up that step's batch: every image once an epoch, shuffled.
+
+    It depends on nothing but its arguments, so that a resumed run goes on as if never interrupted.
+    """
+    positions = range(step * batch_size, (step + 1) * batch_size)
+    return [shuffled(count, position // count, seed)[position % count] for position in positions]
+
+
+@lru_cache(maxsize=4)
+def shuffled(count: int, epoch: int, seed: int) -> list[int]:
+    """Return the order of the images in that epoch."""
+    order: list[int] = np.random.default_rng((seed, epoch)).permutation(count).tolist()
+    return order
+
+
+def pad_to(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a uint8 (h, w, 3) image with grey at its right and bottom, up to (height, width)."""
+    padded = np.full((*size, 3), PADDING, np.uint8)
+    padded[: image.shape[0], : image.shape[1]] = image
+    return padded
+
+
+def to_tensor(image: np.ndarray) -> torch.Tensor:
+    """Return a uint8 (H, W, 3) image as a uint8 tensor (3, H, W) of its own memory."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """Return uint8 (N, 3, H, W) images as the network wants them: float32, channels last."""
+    mean = torch.tensor(MEAN, device=images.device)[:, None, None]
+    std = torch.tensor(STD, device=images.device)[:, None, None]
+    values = (images.float() / 255 - mean) / std
+    return values.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,164 @@
+"""The training loop of the three rooms that learn by gradient descent."""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import RunFailed
+from ..settings import Settings
+from .backbone import Backbone, freeze_norms
+from .checkpoint import Standing, load_checkpoint, save_checkpoint
+from .data import MakeSample, ScaledImages, make_batch, normalise
+from .device import choose_device, mixed_precision
+from .monitor import Monitor
+
+ROUNDS = 10  # how often a run looks at the dev images, and saves where it stands
+WARM_UP = 0.08  # fraction of the run in which the learning rate climbs
+WEIGHT_DECAY = 0.02
+PRETRAINED_RATE = 0.2  # of the learning rate, for layers that have learned before
+MAX_GRADIENT = 5.0
+
+ComputeLoss = Callable[[nn.Module, torch.Tensor, list[Any]], torch.Tensor]
+Measure = Callable[[nn.Module], dict[str, float]]
+
+
+def fit(
+    model: nn.Module,
+    images: ScaledImages,
+    make_sample: MakeSample,
+    compute_loss: ComputeLoss,
+    measure: Measure,
+    settings: Settings,
+    monitor: Monitor,
+) -> None:
+    """Train the model in place, from the run's last checkpoint on; it ends as its best on dev.
+
+    compute_loss(model, inputs, targets) gives a scalar; measure(model) the dev figures, of which
+    "figure" decides which model is best (higher is better; without it the last is kept). A time
+    limit shortens the schedule; a wish to cancel ends it after the step.
+    """
+    device = choose_device()
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(parameter_groups(model, settings), weight_decay=WEIGHT_DECAY)
+    standing = load_checkpoint(monitor.folder, model, optimizer)
+    steps = settings.steps(len(images))
+    clock = Clock(steps, monitor.training_seconds, standing)
+    while clock.fraction < 1 and not monitor.is_cancelled:
+        next_round = math.floor(clock.fraction * ROUNDS + 1e-6) + 1
+        losses: list[float] = []
+        while clock.fraction * ROUNDS < next_round - 1e-6 and not monitor.is_cancelled:
+            set_learning_rate(optimizer, schedule(clock.fraction))
+            torch.manual_seed(settings.seed * 1_000_003 + standing.step)
+            inputs, targets = make_batch(images, standing.step, settings, make_sample)
+            losses.append(train_step(model, optimizer, inputs.to(device), targets, compute_loss))
+            standing.step += 1
+            monitor.on_step(clock.fraction, loss=losses[-1], step=standing.step, steps=steps)
+        finish_round(model, standing, losses, measure, monitor)
+        standing.elapsed_seconds = clock.elapsed
+        save_checkpoint(monitor.folder, standing, model, optimizer)
+    if standing.best_state:
+        model.load_state_dict(standing.best_state)
+
+
+class Clock:
+    """How far a run is: by steps, or by time where that runs out first."""
+
+    def __init__(self, steps: int, seconds: float | None, standing: Standing) -> None:
+        self.steps, self.seconds, self.standing = steps, seconds, standing
+        self.started = time.monotonic() - standing.elapsed_seconds
+        self.resumed_seconds = standing.elapsed_seconds
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of training so far, those before an interruption included."""
+        return time.monotonic() - self.started
+
+    @property
+    def fraction(self) -> float:
+        """How much of the run is done, 0..1."""
+        by_step = self.standing.step / self.steps
+        if self.seconds is None:
+            return min(1.0, by_step)
+        return min(1.0, max(by_step, self.elapsed / (self.resumed_seconds + self.seconds)))
+
+
+def parameter_groups(model: nn.Module, settings: Settings) -> list[dict[str, Any]]:
+    """Return the optimizer's groups: pretrained layers learn more slowly than new ones."""
+    groups: dict[float, list[nn.Parameter]] = {1.0: [], PRETRAINED_RATE: []}
+    backbone = getattr(model, "backbone", None)
+    slow = isinstance(backbone, Backbone) and backbone.is_pretrained
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            rate = PRETRAINED_RATE if slow and name.startswith("backbone.") else 1.0
+            groups[rate].append(parameter)
+    return [
+        {"params": parameters, "lr": rate * settings.learning_rate, "base": rate * settings.learning_rate}
+        for rate, parameters in groups.items()
+        if parameters
+    ]
+
+
+def schedule(fraction: float) -> float:
+    """Return the learning rate's factor, 0..1: a linear climb, then half a cosine to nearly 0."""
+    if fraction < WARM_UP:
+        return (fraction + 0.01) / (WARM_UP + 0.01)
+    return 0.5 * (1 + math.cos(math.pi * (fraction - WARM_UP) / (1 - WARM_UP))) + 1e-3
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set every group to its own highest rate times the factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["base"] * factor
+
+
+def train_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: torch.Tensor,
+    targets: list[Any],
+    compute_loss: ComputeLoss,
+) -> float:
+    """Improve the model by one batch and return its loss. Raises RunFailed for a loss that is not finite."""
+    model.train()
+    backbone = getattr(model, "backbone", None)
+    if isinstance(backbone, Backbone) and backbone.is_pretrained:
+        freeze_norms(backbone)
+    with mixed_precision(images.device):
+        loss = compute_loss(model, normalise(images), targets)
+    if not torch.isfinite(loss):
+        raise RunFailed("Training lost its way (the loss is not finite); try a lower learning_rate.")
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def finish_round(
+    model: nn.Module,
+    standing: Standing,
+    losses: list[float],
+    measure: Measure,
+    monitor: Monitor,
+) -> None:
+    """Measure the model on dev, keep it where it is the best so far, and tell."""
+    model.eval()
+    with torch.inference_mode():
+        figures = measure(model)
+    figure = figures.pop("figure", None)
+    if figure is None or standing.best_figure is None or figure >= standing.best_figure:
+        standing.best_figure = figure
+        standing.best_state = copy.deepcopy(model.state_dict())
+    entry = {
+        "epoch": len(standing.history) + 1,
+        "step": standing.step,
+        "loss": sum(losses) / max(1, len(losses)),
+        **figures,
+    }
+    standing.history.append(entry)
+    monitor.on_epoch(entry)

@@ -1,0 +1,61 @@
+"""What a training run tells the world, and what it is told: events, checkpoints, cancel."""
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..store.run_folder import append_event, is_cancel_asked
+
+EVENT_SECONDS = 0.3  # progress is written at most this often
+EXPORT_SECONDS = 9.0  # kept back from a time limit, for export and figures
+
+
+class Monitor:
+    """The line between one training run and those who watch it.
+
+    start_fraction, end_fraction: which part of the whole run's progress training itself takes.
+    """
+
+    def __init__(self, folder: Path, time_limit: float | None = None) -> None:
+        self.folder = folder
+        self.started = time.monotonic()
+        self.time_limit = time_limit
+        self._last_event = 0.0
+
+    @property
+    def training_seconds(self) -> float | None:
+        """How long training itself may take, counted from now; None: as long as it wants."""
+        if self.time_limit is None:
+            return None
+        used = time.monotonic() - self.started
+        return max(1.0, self.time_limit - used - EXPORT_SECONDS)
+
+    def on_step(self, fraction: float, **values: float) -> None:
+        """Tell how far training is, 0..1, and what the step gave; cheap, so call it at each step."""
+        now = time.monotonic()
+        if now - self._last_event >= EVENT_SECONDS:
+            self._last_event = now
+            append_event(self.folder, "progress", fraction=fraction * 0.9, **finite(values))
+
+    def on_epoch(self, figures: Mapping[str, Any]) -> None:
+        """Tell what one round of training gave: loss and figures."""
+        append_event(self.folder, "epoch", figures=finite(figures))
+
+    def on_note(self, text: str) -> None:
+        """Tell a person something about this run."""
+        append_event(self.folder, "note", text=text)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked the run to stop."""
+        return is_cancel_asked(self.folder)
+
+
+def finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values as JSON can hold them: a number that is not finite becomes None."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in values.items()
+    }

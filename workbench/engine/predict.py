@@ -1,0 +1,58 @@
+"""What a torch network says of images, as NumPy arrays, for the dev figures during training."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..tasks import Task
+from ..tasks.framing import Frame, cut_input, make_frames
+from .data import ScaledImages, normalise, to_tensor
+from .device import mixed_precision
+
+Outputs = dict[str, np.ndarray]
+DEFAULT_THRESHOLD = 0.5
+
+
+def predict(model: nn.Module, images: torch.Tensor) -> Outputs:
+    """Return the network's outputs by name, each float32 (N, ...), for uint8 (N, 3, H, W) images."""
+    device = next(model.parameters()).device
+    with torch.inference_mode(), mixed_precision(device):
+        values = model(normalise(images.to(device)))
+    return {name: value.float().cpu().numpy() for name, value in zip(model.output_names, values)}
+
+
+def predict_frames(model: nn.Module, scaled: np.ndarray, frames: Sequence[Frame]) -> list[Outputs]:
+    """Return the outputs of each frame of a scaled image, uint8 (h, w, 3)."""
+    results = []
+    for frame in frames:
+        outputs = predict(model, to_tensor(cut_input(scaled, frame))[None])
+        results.append({name: value[0] for name, value in outputs.items()})
+    return results
+
+
+def predict_examples(
+    model: nn.Module, images: ScaledImages, task: Task, classes: Sequence[str], threshold: float
+) -> Iterator[Any]:
+    """Yield the prediction of every image, in order."""
+    for index in range(len(images)):
+        frames = make_frames(images.examples[index].image_size, images.framing)
+        outputs = predict_frames(model, images[index][0], frames)
+        yield task.room.decode(outputs, frames, classes, threshold)
+
+
+def measure(
+    model: nn.Module, images: ScaledImages, task: Task, classes: Sequence[str]
+) -> dict[str, float]:
+    """Return the task's overall figures on labeled images; {} where there are none.
+
+    "figure" is the one that decides which model is best.
+    """
+    if not len(images):
+        return {}
+    predictions = predict_examples(model, images, task, classes, DEFAULT_THRESHOLD)
+    labels = (example.read_label() for example in images.examples)
+    figures = task.room.evaluate(predictions, labels, classes, None).overall
+    return {**figures, "figure": figures[task.main_figure]}

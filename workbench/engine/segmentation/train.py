@@ -1,0 +1,170 @@
+"""How segmentation learns: crops at a scale that keeps thin things, cross entropy and Dice."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from ...settings import Settings
+from ...tasks import find_task
+from ...tasks.framing import Frame, Framing, round_up, shrink, whole_frame
+from ...tasks.segmentation import MaskLabel
+from ..augment import IGNORED, vary_light, vary_view
+from ..data import Example, ScaledImages, pad_to, to_tensor
+from ..loop import fit
+from ..monitor import Monitor
+from ..predict import measure
+
+TASK = find_task("segmentation")
+KEPT_SHARE = 0.85  # IoU of labels with themselves, after they went through the chosen scale
+COVERED = 0.4  # a scaled pixel is foreground where that share of it is
+HIGHEST_SCALE = 2.0
+LOOKED_AT = 16  # labels that are looked at to choose the scale
+FOREGROUND_CROPS = 0.6  # share of crops that hold something on purpose
+
+
+def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
+    """Return the smallest scale at which the labels still keep their shape, and tiles of input_size.
+
+    Images are never made smaller than one input, nor larger than HIGHEST_SCALE times.
+    """
+    longest = max(max(example.image_size) for example in examples)
+    whole = settings.input_size / longest
+    side = (settings.input_size, settings.input_size)
+    if whole >= 1:
+        return Framing(side, min(HIGHEST_SCALE, whole) if whole >= HIGHEST_SCALE else 1.0)
+    filled = [example for example in examples if example.item.counts][:LOOKED_AT]
+    masks = [example.read_label().mask for example in filled]
+    for scale in (whole, *(s for s in (0.25, 0.35, 0.5, 0.7) if s > whole)):
+        if all_kept(masks, scale):
+            return Framing(side, scale)
+    return Framing(side, 1.0)
+
+
+def all_kept(masks: Sequence[np.ndarray], scale: float) -> bool:
+    """Tell whether masks, uint8 (H, W), survive being scaled by `scale` and back."""
+    shared = total = 0
+    for mask in masks:
+        small = scale_mask(mask, shrink(mask.shape, 1 / scale))
+        height, width = mask.shape
+        again = np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.NEAREST))
+        shared += int(((again == mask) & (mask > 0)).sum())
+        total += int(((again > 0) | (mask > 0)).sum())
+    return shared >= KEPT_SHARE * total
+
+
+def scale_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a mask, uint8 (H, W), at (height, width): foreground where enough of a pixel is covered."""
+    if mask.shape == tuple(size):
+        return np.array(mask)
+    height, width = size
+    found = [int(k) for k in np.unique(mask) if k]
+    covered = np.zeros((len(found) + 1, height, width), np.float32)
+    for row, k in enumerate(found, start=1):
+        part = Image.fromarray((mask == k).astype(np.float32))
+        covered[row] = np.asarray(part.resize((width, height), Image.Resampling.BOX))
+    best = np.array([0, *found], np.uint8)[covered.argmax(axis=0)]
+    return np.where(covered.sum(axis=0) >= COVERED, best, 0).astype(np.uint8)
+
+
+def make_target(label: MaskLabel, frame: Frame) -> np.ndarray:
+    """Return the label's mask at the frame's scale: uint8 (h, w)."""
+    return scale_mask(label.mask, frame.scaled_size)
+
+
+def build_augmentation(settings: Settings) -> v2.Transform:
+    """Return what varies a training image and its mask: flips, small turns, size and light."""
+    return v2.Compose([vary_view(15, (0.85, 1.2), 0.05), vary_light()])
+
+
+def crop_size(examples: Sequence[Example], framing: Framing) -> tuple[int, int]:
+    """Return the (height, width) of training crops: one tile, or less where all images are smaller."""
+    sizes = np.array([whole_frame(example.image_size, framing).scaled_size for example in examples])
+    height, width = (round_up(int(side), 32) for side in sizes.max(axis=0))
+    return min(height, framing.input_size[0]), min(width, framing.input_size[1])
+
+
+def make_sample(
+    image: np.ndarray, target: np.ndarray, size: tuple[int, int], augment: v2.Transform
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return one training crop, uint8 (3, h, w), and its mask, uint8 (h, w), 255 where no image is."""
+    top, left = choose_corner(target, size)
+    part = (slice(top, top + size[0]), slice(left, left + size[1]))
+    mask = np.full(size, IGNORED, np.uint8)
+    cut = target[part]
+    mask[: cut.shape[0], : cut.shape[1]] = cut
+    padded = tv_tensors.Image(to_tensor(pad_to(image[part], size)))
+    image_tensor, mask_tensor = augment(padded, tv_tensors.Mask(torch.from_numpy(mask)))
+    return image_tensor, mask_tensor
+
+
+def choose_corner(target: np.ndarray, size: tuple[int, int]) -> tuple[int, int]:
+    """Return where a crop of (height, width) starts; often so that it holds some foreground."""
+    room = [max(0, target.shape[axis] - size[axis]) for axis in (0, 1)]
+    if not any(room):
+        return 0, 0
+    rows, columns = np.nonzero(target)
+    if len(rows) and float(torch.rand(())) < FOREGROUND_CROPS:
+        pick = int(torch.randint(len(rows), ()))
+        middle = rows[pick], columns[pick]
+        jitter = [int(torch.randint(side, ())) for side in size]
+        return tuple(int(np.clip(middle[i] - jitter[i], 0, room[i])) for i in (0, 1))  # type: ignore[return-value]
+    return int(torch.randint(room[0] + 1, ())), int(torch.randint(room[1] + 1, ()))
+
+
+def make_label(target: torch.Tensor, classes: Sequence[str]) -> MaskLabel:
+    """Return the label that a target stands for, to show what is trained on."""
+    mask = target.numpy()
+    return MaskLabel(np.where(mask == IGNORED, 0, mask))
+
+
+def compute_loss(
+    model: nn.Module, inputs: torch.Tensor, targets: list[torch.Tensor]
+) -> torch.Tensor:
+    """Return cross entropy plus Dice loss of a batch (V-Net, Milletari et al., 2016)."""
+    (logits,) = model(inputs)  # (N, K + 1, h, w)
+    masks = torch.stack(targets).to(logits.device).long()  # (N, h, w)
+    logits = logits.float()
+    entropy = nn.functional.cross_entropy(logits, masks, ignore_index=IGNORED)
+    return entropy + dice_loss(logits, masks)
+
+
+def dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Return 1 - Dice, averaged over the classes that the batch holds, background left out."""
+    counted = (masks != IGNORED)[:, None]  # (N, 1, h, w)
+    scores = logits.softmax(dim=1) * counted
+    wanted = nn.functional.one_hot(masks.clamp(max=logits.shape[1] - 1), logits.shape[1])
+    wanted = wanted.permute(0, 3, 1, 2) * counted  # (N, K + 1, h, w)
+    shared = (scores * wanted).sum((0, 2, 3))[1:]
+    total = (scores + wanted).sum((0, 2, 3))[1:]
+    present = wanted.sum((0, 2, 3))[1:] > 0
+    losses = 1 - (2 * shared + 1) / (total + 1)
+    return (losses * present).sum() / present.sum().clamp(min=1)
+
+
+def train(
+    model: nn.Module,
+    examples: Sequence[Example],
+    dev: Sequence[Example],
+    classes: Sequence[str],
+    framing: Framing,
+    settings: Settings,
+    monitor: Monitor,
+) -> None:
+    """Train the model in place on the examples; dev decides which round is kept."""
+    images = ScaledImages(examples, framing, make_target)
+    augment = build_augmentation(settings) if settings.augment else v2.Identity()
+    fit(
+        model,
+        images,
+        partial(make_sample, size=crop_size(examples, framing), augment=augment),
+        compute_loss,
+        partial(measure, images=ScaledImages(dev, framing), task=TASK, classes=classes),
+        settings,
+        monitor,
+    )

@@ -1,0 +1,95 @@
+"""How a run trains: what a preset sets, what a person may change, and within which bounds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from .errors import InvalidSetting
+
+PRESET_NAMES = ("fast", "accurate")
+BACKBONES = ("shipped", "imagenet", "random")
+BOUNDS = {  # setting: (lowest, highest)
+    "input_size": (64, 2048),
+    "batch_size": (1, 256),
+    "epochs": (1, 10_000),
+    "learning_rate": (1e-7, 1.0),
+    "time_limit": (1.0, 1e7),
+    "seed": (0, 2**31 - 1),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one run trains.
+
+    input_size: side of the square network input or tile, in pixels, a multiple of 32.
+    epochs: how often every image is seen; None: as often as fits min_steps and max_steps.
+    batch_size: images a step. learning_rate: the highest of the schedule.
+    backbone: "shipped", "imagenet" or "random". augment: whether training images are varied.
+    seed: same seed, same machine, same figures. time_limit: seconds for the whole run, or None.
+    max_memory: anomaly only, how many patches the memory keeps.
+    """
+
+    input_size: int
+    batch_size: int = 8
+    learning_rate: float = 2e-3
+    min_steps: int = 100
+    max_steps: int = 1000
+    passes: int = 30
+    epochs: int | None = None
+    backbone: str = "shipped"
+    augment: bool = True
+    seed: int = 0
+    time_limit: float | None = None
+    max_memory: int = 2000
+
+    def steps(self, images: int) -> int:
+        """Return how many batches to train on, for that many images."""
+        if self.epochs is not None:
+            return max(1, self.epochs * -(-images // self.batch_size))
+        wanted = self.passes * images // self.batch_size
+        return min(self.max_steps, max(self.min_steps, wanted))
+
+
+CHANGEABLE = frozenset(
+    ("input_size", "batch_size", "epochs", "learning_rate", "time_limit", "seed", "backbone", "augment")
+)
+
+
+def check_settings(preset: str, changes: Mapping[str, Any]) -> None:
+    """Raise InvalidSetting, naming what is allowed, unless the preset and every change are."""
+    if preset not in PRESET_NAMES:
+        raise InvalidSetting(f"There is no preset {preset!r}. Choose 'fast' or 'accurate'.")
+    for name, value in changes.items():
+        if name not in CHANGEABLE:
+            allowed = ", ".join(sorted(CHANGEABLE))
+            raise InvalidSetting(f"There is no training setting {name!r}. There are: {allowed}.")
+        check_setting(name, value)
+
+
+def check_setting(name: str, value: Any) -> None:
+    """Raise InvalidSetting unless the value is allowed for that setting."""
+    if name == "backbone":
+        if value not in BACKBONES:
+            raise InvalidSetting(f"backbone={value!r}: choose one of {', '.join(BACKBONES)}.")
+    elif name == "augment":
+        if not isinstance(value, bool):
+            raise InvalidSetting(f"augment={value!r}: it is True or False.")
+    elif value is not None or name not in ("time_limit", "epochs"):
+        check_number(name, value)
+
+
+def check_number(name: str, value: Any) -> None:
+    """Raise InvalidSetting unless the number is of the right kind and within its bounds."""
+    lowest, highest = BOUNDS[name]
+    kind: type | tuple[type, ...] = (int, float) if isinstance(lowest, float) else int
+    if isinstance(value, bool) or not isinstance(value, kind) or not lowest <= value <= highest:
+        raise InvalidSetting(f"{name}={value!r}: it lies between {lowest} and {highest}.")
+    if name == "input_size" and value % 32:
+        raise InvalidSetting(f"input_size={value}: it is a multiple of 32, for example 256.")
+
+
+def apply_changes(preset: Settings, changes: Mapping[str, Any]) -> Settings:
+    """Return the preset's settings with a person's changes."""
+    known = {field.name for field in fields(Settings)}
+    return replace(preset, **{name: value for name, value in changes.items() if name in known})
