@@ -4,12 +4,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidLabel
 from .arrays import freeze, same_array
+from .drawing import FILL, draw_banner, draw_heat, draw_mask, find_color
 from .figures import (
     Figures,
     Series,
@@ -288,3 +290,31 @@ class HeatTally:
         cooler = self.outside.cumsum() - self.outside / 2
         pairs = float(self.inside.sum()) * float(self.outside.sum())
         return divide(float((self.inside * cooler).sum()), pairs)
+
+
+def draw(
+    image: np.ndarray,
+    label_or_prediction: AnomalyLabel | AnomalyPrediction | None,
+    classes: Sequence[str] = VERDICTS,
+    colors: Mapping[str, str] = MappingProxyType({}),
+) -> np.ndarray:
+    """Return a copy of a uint8 (H, W, 3) image with its verdict along the top.
+
+    A label's mask is filled and outlined. A prediction's heat map has the same colours in every
+    image, cool below 0.5 and warm above; what reaches the threshold is outlined.
+    colors: {verdict: "#rrggbb"}. None gives a plain copy.
+    """
+    if label_or_prediction is None:
+        return image.copy()
+    abnormal = find_color("abnormal", classes, colors)
+    if isinstance(label_or_prediction, AnomalyLabel):
+        verdict = text = label_or_prediction.verdict
+        mask, fill, drawn = label_or_prediction.mask, FILL, image
+    else:
+        verdict = "abnormal" if label_or_prediction.is_abnormal else "normal"
+        text = f"{verdict} {label_or_prediction.score:.2f}"
+        heat = label_or_prediction.heatmap
+        mask, fill, drawn = heat >= label_or_prediction.threshold, 0.0, draw_heat(image, heat)
+    if mask is not None:
+        drawn = draw_mask(drawn, mask.astype(np.uint8), [abnormal], fill)
+    return draw_banner(drawn, text, find_color(verdict, classes, colors))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidLabel, UnknownClass
+from .drawing import draw_banner, find_color
 from .figures import (
     Figures,
     Series,
@@ -158,7 +159,8 @@ def _decide(table: np.ndarray, threshold: float | None) -> np.ndarray:
     if not table.size:
         return np.zeros(len(table), np.int64)
     undecided = table.max(axis=1) < (0 if threshold is None else threshold)
-    return np.where(undecided, table.shape[1], table.argmax(axis=1))
+    decided: np.ndarray = np.where(undecided, table.shape[1], table.argmax(axis=1))
+    return decided
 
 
 def _measure_classes(
@@ -199,3 +201,22 @@ def _make_curves(
         "wrong": score_histogram(best[~correct]),
     }
     return {"precision_recall": curves, "scores": scores}
+
+
+def draw(
+    image: np.ndarray,
+    label_or_prediction: ClassLabel | ClassPrediction | None,
+    classes: Sequence[str],
+    colors: Mapping[str, str],
+) -> np.ndarray:
+    """Return a copy of a uint8 (H, W, 3) image with its class and probability along the top.
+
+    colors: {class name: "#rrggbb"}. None gives a plain copy.
+    """
+    if label_or_prediction is None:
+        return image.copy()
+    name = label_or_prediction.class_name
+    ending = ""
+    if isinstance(label_or_prediction, ClassPrediction):
+        ending = f" {label_or_prediction.score:.0%}"
+    return draw_banner(image, name, find_color(name, classes, colors), ending)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidLabel, UnknownClass
+from .drawing import draw_boxes, find_color
 from .figures import Figures, Series, labeled_pairs, mean_defined, shared_threshold
 from .framing import Frame
 from .matching import AveragePrecision, BoxTally, box_overlap, make_box_arrays
@@ -283,3 +284,31 @@ def _make_curves(
         for k, name in enumerate(classes)
         if reached[k] >= 0
     }
+
+
+def draw(
+    image: np.ndarray,
+    label_or_prediction: BoxLabel | BoxPrediction | None,
+    classes: Sequence[str],
+    colors: Mapping[str, str],
+) -> np.ndarray:
+    """Return a copy of a uint8 (H, W, 3) image with its boxes; of a prediction those that count.
+
+    colors: {class name: "#rrggbb"}. None gives a plain copy.
+    """
+    if label_or_prediction is None:
+        return image.copy()
+    if isinstance(label_or_prediction, BoxPrediction):
+        boxes: Sequence[Box] = label_or_prediction.found
+    else:
+        boxes = label_or_prediction.boxes
+    named = (
+        (
+            box.xyxy,
+            box.class_name,
+            f" {box.score:.2f}" if isinstance(box, ScoredBox) else "",
+            find_color(box.class_name, classes, colors),
+        )
+        for box in boxes
+    )
+    return draw_boxes(image, named)

@@ -52,7 +52,8 @@ def box_overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     shared = np.clip(high - low, 0, None).prod(axis=2)  # (N, M)
     areas = [np.clip(side[:, 2:] - side[:, :2], 0, None).prod(axis=1) for side in (boxes, others)]
     union = areas[0][:, None] + areas[1][None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    overlap: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return overlap
 
 
 def match_boxes(overlap: np.ndarray, minimum: float = MATCH_OVERLAP) -> np.ndarray:
@@ -188,7 +189,7 @@ class BoxTally:
         rows = np.append(truth, background)[matches]  # (N,), -1 is the background at the end
         np.add.at(self.confusion, (rows, found), 1)
         missed = np.delete(truth, matches[matches >= 0])
-        np.add.at(self.confusion, (missed, background), 1)
+        np.add.at(self.confusion[:, background], missed, 1)
 
     def measure(self, class_index: int | None = None) -> dict[str, float]:
         """Return precision, recall and f1 of one class, or of all boxes together (micro)."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InvalidLabel
 from .arrays import freeze, same_array
+from .drawing import draw_mask, find_color
 from .figures import (
     Figures,
     count_figures,
@@ -235,7 +236,8 @@ def _decide(prediction: MaskPrediction, threshold: float, classes: Sequence[str]
         return decided.mask
     indexes = {name: index for index, name in enumerate(classes, 1)}
     table = np.array([0, *(find_index(name, indexes) for name in prediction.classes)], np.uint8)
-    return table[decided.mask]
+    mask: np.ndarray = table[decided.mask]
+    return mask
 
 
 def _count_pixels(truth: np.ndarray, found: np.ndarray, size: int) -> np.ndarray:
@@ -254,3 +256,23 @@ def _count_pixels(truth: np.ndarray, found: np.ndarray, size: int) -> np.ndarray
         pairs = truth.ravel()[strip].astype(np.uint32) * size + found.ravel()[strip]
         counts += np.bincount(pairs, minlength=size * size)
     return counts.reshape(size, size)
+
+
+def draw(
+    image: np.ndarray,
+    label_or_prediction: MaskLabel | MaskPrediction | None,
+    classes: Sequence[str],
+    colors: Mapping[str, str],
+) -> np.ndarray:
+    """Return a copy of a uint8 (H, W, 3) image with its mask, filled and outlined.
+
+    colors: {class name: "#rrggbb"}. None gives a plain copy.
+    """
+    if label_or_prediction is None:
+        return image.copy()
+    if isinstance(label_or_prediction, MaskPrediction):
+        names: Sequence[str] = label_or_prediction.classes
+    else:
+        names = classes
+    shades = [find_color(name, classes, colors) for name in names]
+    return draw_mask(image, label_or_prediction.mask, shades)
