@@ -35,9 +35,7 @@ def draw_photo(rng: np.random.Generator, class_name: str) -> np.ndarray:
     part = draw_bolt(rng, size) if class_name == "bolt" else draw_washer(rng, size)
     finish = FINISHES[str(rng.choice(list(FINISHES), p=[0.32, 0.26, 0.18, 0.08, 0.16]))]
     place_part(scene, part, finish, 1, rng)
-    light = Light(
-        rng.uniform(0, 2 * np.pi), rng.uniform(0.75, 1.1), rng.uniform(0.85, 1.2), 0.35
-    )
+    light = Light(rng.uniform(0, 2 * np.pi), rng.uniform(0.75, 1.1), rng.uniform(0.85, 1.2), 0.35)
     warmth = rng.uniform(-0.05, 0.05)
     radiance = light_scene(scene, light) * np.array([1 + warmth, 1, 1 - warmth], np.float32)
     return photograph(radiance, rng, rng.uniform(0, 0.9), rng.uniform(0.006, 0.016))

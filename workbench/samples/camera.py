@@ -16,9 +16,9 @@ SUPERSAMPLING = 2
 class Scene:
     """What lies before the camera; drawn into, item by item.
 
-    height: float32 (H, W), in pixels above the surface. color: float32 (H, W, 3), 0..1, linear light.
-    metal: float32 (H, W), 0 is matte, 1 mirrors its surroundings. owner: int16 (H, W), the number of
-    the item that shows at a pixel, 0 for the surface.
+    height: float32 (H, W), in pixels above the surface. color: float32 (H, W, 3), 0..1, linear
+    light. metal: float32 (H, W), 0 is matte, 1 mirrors its surroundings. owner: int16 (H, W), the
+    number of the item that shows at a pixel, 0 for the surface.
     """
 
     height: np.ndarray
@@ -89,7 +89,7 @@ def make_noise(
     grains = grain if isinstance(grain, tuple) else (grain, grain)
     coarse = tuple(max(2, round(n / g) + 1) for n, g in zip(size, grains))
     values = rng.standard_normal(coarse, dtype=np.float32)
-    return values if coarse == size else resize(values, size) * np.float32(1.3)
+    return values if coarse == size else np.asarray(resize(values, size) * np.float32(1.3))
 
 
 def make_layers(
@@ -99,7 +99,7 @@ def make_layers(
     layers = [
         make_noise(rng, size, max(1.0, grain / 2**k)) * np.float32(0.6**k) for k in range(octaves)
     ]
-    return np.sum(layers, axis=0, dtype=np.float32)
+    return np.asarray(np.sum(layers, axis=0, dtype=np.float32))
 
 
 def soften(values: np.ndarray, radius: float) -> np.ndarray:
@@ -112,7 +112,7 @@ def soften(values: np.ndarray, radius: float) -> np.ndarray:
 def smoothstep(low: float, high: float, values: np.ndarray) -> np.ndarray:
     """Return 0 below low, 1 above high and an S between (low may lie above high): float32."""
     t = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def light_scene(scene: Scene, light: Light, shadow_softness: float = 5.0) -> np.ndarray:
@@ -127,7 +127,7 @@ def light_scene(scene: Scene, light: Light, shadow_softness: float = 5.0) -> np.
     matte = ambient + (1 - light.ambient) * facing * lit
     shiny = mirror_surroundings(normals, light) * (0.45 + 0.55 * lit)
     brightness = matte + scene.metal * (shiny - matte)
-    return scene.color * brightness[..., None]
+    return np.asarray(scene.color * brightness[..., None], np.float32)
 
 
 def make_normals(height: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -154,18 +154,17 @@ def cast_shadow(height: np.ndarray, light: Light) -> np.ndarray:
 def mirror_surroundings(
     normals: tuple[np.ndarray, np.ndarray, np.ndarray], light: Light
 ) -> np.ndarray:
-    """Return the brightness that metal mirrors: a lamp, a bright ceiling, dark walls: float32 (H, W)."""
+    """Return how bright the lamp, ceiling and walls are that metal mirrors: float32 (H, W)."""
     nx, ny, nz = normals
     x, y = make_grid((nx.shape[0], nx.shape[1]))
-    view_x, view_y = 0.9 * (x / nx.shape[1] - 0.5), 0.9 * (y / nx.shape[0] - 0.5)  # the lens is near
+    view_x, view_y = 0.9 * (x / nx.shape[1] - 0.5), 0.9 * (y / nx.shape[0] - 0.5)
     rx, ry, rz = 2 * nz * nx + view_x, 2 * nz * ny + view_y, 2 * nz * nz - 1
     lx, ly, lz = light.direction
     lamp = smoothstep(0.5, 1.1, rx * lx + ry * ly + rz * lz)
     window = smoothstep(0.55, 0.9, rz * 0.45 - rx * lx * 0.75 - ry * ly * 0.75)
     ceiling = np.clip(0.5 + 0.5 * rz, 0, 1) ** 2
-    return (0.10 + 0.42 * ceiling + (1.05 * lamp + 0.35 * window) * light.strength).astype(
-        np.float32
-    )
+    mirrored = 0.10 + 0.42 * ceiling + (1.05 * lamp + 0.35 * window) * light.strength
+    return np.asarray(mirrored, np.float32)
 
 
 def photograph(
@@ -186,7 +185,7 @@ def photograph(
     grain = rng.standard_normal((height, width, 3), dtype=np.float32)
     grain = grain * 0.5 + grain.mean(axis=2, keepdims=True)
     values = np.asarray(picture, np.float32) + grain * np.float32(noise * 255)
-    return np.clip(values + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(values + 0.5, 0, 255), np.uint8)
 
 
 def make_vignette(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -195,4 +194,4 @@ def make_vignette(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray
     dx, dy = x / size[1] - 0.5, y / size[0] - 0.5
     fall = rng.uniform(0.25, 0.5)
     slope = rng.uniform(-0.12, 0.12, 2).astype(np.float32)
-    return (1 - fall * (dx * dx + dy * dy) + slope[0] * dx + slope[1] * dy).astype(np.float32)
+    return np.asarray(1 - fall * (dx * dx + dy * dy) + slope[0] * dx + slope[1] * dy, np.float32)

@@ -63,17 +63,18 @@ def thread_radius(
     return np.asarray(radius - depth * wave, np.float32)
 
 
-def shape_bolt(u: np.ndarray, v: np.ndarray, length: float, width: float, roll: float) -> np.ndarray:
-    """Return a hexagon bolt on its side, head at negative u; width is the rod's, roll in radians."""
+def shape_bolt(
+    u: np.ndarray, v: np.ndarray, length: float, width: float, roll: float
+) -> np.ndarray:
+    """Return a hexagon bolt on its side, head at negative u; width is its rod's."""
     radius, head = width / 2, 0.68 * width
     neck, end = -length / 2 + head, length / 2
     rod = thread_radius(u, v, radius, 0.30 * width, neck + 0.25 * (end - neck))
     rod = np.minimum(rod, 0.62 * radius + (end - u) * 0.9)  # the chamfer at the tip
     rod = np.where((u > neck) & (u < end), rod, 0)
     axis = 0.9 * width
-    return np.maximum(
-        shape_revolved(v, rod, axis * 0.7), shape_bolt_head(u + length / 2, v, head, width, roll)
-    )
+    top = shape_bolt_head(u + length / 2, v, head, width, roll)
+    return np.asarray(np.maximum(shape_revolved(v, rod, axis * 0.7), top))
 
 
 def shape_bolt_head(
@@ -88,7 +89,10 @@ def shape_bolt_head(
         if abs(up) < 1e-3:
             continue
         plane = (apothem - v * across) / up
-        top, bottom = (np.minimum(top, plane), bottom) if up > 0 else (top, np.maximum(bottom, plane))
+        if up > 0:
+            top = np.minimum(top, plane)
+        else:
+            bottom = np.maximum(bottom, plane)
     turned = 0.80 * width + u * 0.85
     square = turned * turned - v * v
     cone = np.sqrt(np.clip(square, 0, None))

@@ -45,7 +45,10 @@ class Placement:
 
 
 def draw_samples(seed: int, count: int) -> Iterator[SampleImage]:
-    """Yield count photos of the tray; every sixteenth is empty. The same seed gives the same photos."""
+    """Yield count photos of the tray, every sixteenth of it empty.
+
+    The same seed gives the same photos.
+    """
     for index in range(count):
         rng = np.random.default_rng([seed, 2, index])
         item_count = 0 if index % EMPTY_EVERY == 5 else int(rng.integers(3, 9))
@@ -107,7 +110,7 @@ def drop_part(
 
 
 def shape_part(rng: np.random.Generator, class_name: str) -> tuple[np.ndarray, float]:
-    """Return a part in a patch of its own, float32 (PATCH, PATCH) height, and how far it reaches."""
+    """Return a part in its own patch, float32 (PATCH, PATCH), height, and how far it reaches."""
     u, v = turn_part_grid(rng, (PATCH, PATCH), (PATCH / 2, PATCH / 2))
     if class_name == "screw":
         length = rng.uniform(92, 118)
@@ -142,8 +145,8 @@ def find_place(
 def find_boxes(owner: np.ndarray, class_names: list[str]) -> list[Box]:
     """Return the box of what shows of each part, in pixels of the photo.
 
-    owner: int16 (H, W), the part (1 is class_names[0]) at each pixel of the scene. A part that is not
-    on the tray, or of which next to nothing shows, has no box.
+    owner: int16 (H, W), the part (1 is class_names[0]) at each pixel of the scene. A part that is
+    not on the tray, or of which next to nothing shows, has no box.
     """
     boxes = []
     for item, class_name in enumerate(class_names, start=1):

@@ -96,7 +96,7 @@ def soak_stain(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     strength = soaked * np.float32(0.72) + rim * np.float32(0.28)
     absorbed = np.array([0.34, 0.62, 0.80], np.float32)
     scene.color *= 1 - strength[..., None] * absorbed
-    return (inside > 0).astype(np.float32)
+    return np.asarray(inside > 0, np.float32)
 
 
 def paint_cracks(rng: np.random.Generator) -> np.ndarray:
@@ -130,7 +130,7 @@ def grow_crack(pen: ImageDraw.ImageDraw, rng: np.random.Generator, sprout: Sprou
     bend, jag, swell = 0.0, 0.0, 0.0
     branches = []
     narrowing = rng.uniform(0.010, 0.020)
-    while width > 3.2 and -3 < x < IMAGE_SIZE[1] + 3 and -3 < y < IMAGE_SIZE[0] + 3:
+    while width > 1.5 and -3 < x < IMAGE_SIZE[1] + 3 and -3 < y < IMAGE_SIZE[0] + 3:
         bend = 0.985 * bend + rng.normal(0, 0.05)
         if rng.random() < 0.22:
             jag = rng.normal(0, 0.55)  # grains of sand turn a crack aside
@@ -138,7 +138,7 @@ def grow_crack(pen: ImageDraw.ImageDraw, rng: np.random.Generator, sprout: Sprou
         heading = sprout.heading + bend + jag
         x, y = x + float(np.cos(heading)), y + float(np.sin(heading))
         paint_dot(pen, x, y, width * float(np.clip(1 + swell, 0.75, 1.3)))
-        width -= narrowing
+        width -= narrowing if width > 4.0 else 0.16  # it ends in a point
         if rng.random() < 0.014 and width > 4.8:
             turn = rng.choice([-1, 1]) * rng.uniform(0.6, 1.1)
             branches.append(Sprout(x, y, float(sprout.heading + bend + turn), width * 0.78))
