@@ -1,0 +1,117 @@
+"""Inspection Workbench: a whole visual-inspection project inside notebook cells.
+
+The names below load when they are first used, so that `import workbench` costs next to nothing and
+loads neither torch nor ipywidgets.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import samples
+    from .errors import (
+        ClassExists,
+        ClassInUse,
+        ImageNotFound,
+        InvalidLabel,
+        InvalidModel,
+        InvalidSetting,
+        LabelConflict,
+        NotEnoughLabels,
+        ProjectExists,
+        ProjectNotFound,
+        ProjectVersionError,
+        RunFailed,
+        RunNotFinished,
+        RunNotFound,
+        SourceNotFound,
+        StorageFailed,
+        UnknownClass,
+        UnknownTask,
+        UnreadableImage,
+        UnsupportedFormat,
+        WorkbenchError,
+    )
+    from .model import Model, load_model
+    from .project import LabelRevision, Project, ProjectSummary, list_projects
+    from .report import Report
+    from .runs import Run
+    from .tasks.anomaly import AnomalyLabel, AnomalyPrediction
+    from .tasks.classification import ClassLabel, ClassPrediction
+    from .tasks.detection import Box, BoxLabel, BoxPrediction, ScoredBox
+    from .tasks.segmentation import MaskLabel, MaskPrediction
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AnomalyLabel",
+    "AnomalyPrediction",
+    "Box",
+    "BoxLabel",
+    "BoxPrediction",
+    "ClassExists",
+    "ClassInUse",
+    "ClassLabel",
+    "ClassPrediction",
+    "ImageNotFound",
+    "InvalidLabel",
+    "InvalidModel",
+    "InvalidSetting",
+    "LabelConflict",
+    "LabelRevision",
+    "MaskLabel",
+    "MaskPrediction",
+    "Model",
+    "NotEnoughLabels",
+    "Project",
+    "ProjectExists",
+    "ProjectNotFound",
+    "ProjectSummary",
+    "ProjectVersionError",
+    "Report",
+    "Run",
+    "RunFailed",
+    "RunNotFinished",
+    "RunNotFound",
+    "ScoredBox",
+    "SourceNotFound",
+    "StorageFailed",
+    "UnknownClass",
+    "UnknownTask",
+    "UnreadableImage",
+    "UnsupportedFormat",
+    "WorkbenchError",
+    "__version__",
+    "list_projects",
+    "load_model",
+    "samples",
+]
+
+_HOMES = {
+    "model": ("Model", "load_model"),
+    "project": ("LabelRevision", "Project", "ProjectSummary", "list_projects"),
+    "report": ("Report",),
+    "runs": ("Run",),
+    "tasks.anomaly": ("AnomalyLabel", "AnomalyPrediction"),
+    "tasks.classification": ("ClassLabel", "ClassPrediction"),
+    "tasks.detection": ("Box", "BoxLabel", "BoxPrediction", "ScoredBox"),
+    "tasks.segmentation": ("MaskLabel", "MaskPrediction"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use, and keep it."""
+    if name not in __all__:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+    if name == "samples":
+        value: Any = import_module(".samples", __name__)
+    else:
+        value = getattr(import_module(f".{_HOME_OF.get(name, 'errors')}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, loaded or not, for completion in a notebook."""
+    return sorted({*globals(), *__all__})

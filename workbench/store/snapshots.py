@@ -1,0 +1,163 @@
+"""Snapshots: images, splits, classes and labels as they were at one moment; runs train on these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from ..errors import InvalidSetting
+from . import schema
+from .classes import list_classes
+from .database import Store, reading, writing
+from .files import image_path
+from .labels import read_revision
+from .reading import read_image
+
+
+@dataclass(frozen=True)
+class SnapshotItem:
+    """One image of a snapshot.
+
+    image_size: upright (height, width). revision_id: its label then, None for unlabeled.
+    counts: {class name: items or pixels} of that label; empty with a revision_id: nothing there.
+    """
+
+    image_id: int
+    name: str
+    path: Path
+    image_size: tuple[int, int]
+    split: str | None
+    revision_id: int | None
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A frozen version of a project: its images, their splits and labels, its classes."""
+
+    id: int
+    name: str
+    created: datetime
+    task: str
+    classes: tuple[str, ...]
+    colors: tuple[str, ...]
+    items: tuple[SnapshotItem, ...] = field(repr=False)
+    store: Store = field(repr=False, compare=False)
+    class_ids: Mapping[str, int] = field(repr=False)
+
+    def read_label(self, item: SnapshotItem) -> Any:
+        """Return the label that the image had, or None where it was unlabeled."""
+        if item.revision_id is None:
+            return None
+        return read_revision(self.store, item.revision_id, dict(self.class_ids))
+
+    def read_image(self, item: SnapshotItem) -> np.ndarray:
+        """Return the image upright: uint8 (H, W, 3)."""
+        return read_image(item.path)
+
+
+def create_snapshot(store: Store, name: str) -> int:
+    """Freeze the project as it is now and return the snapshot's id."""
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidSetting("A snapshot needs a name, such as project.snapshot('before cleanup').")
+    images = schema.images
+    # A revision that says "unlabeled" is as good as none.
+    is_labeled = images.c.label_state != "unlabeled"
+    with writing(store) as connection:
+        classes = [[row.id, row.name, row.color] for row in list_classes(connection)]
+        values = {"name": name, "created": schema.now(), "classes": classes}
+        key = connection.execute(sa.insert(schema.snapshots).values(values)).inserted_primary_key
+        snapshot_id = int(key[0]) if key else 0
+        frozen = sa.select(
+            sa.literal(snapshot_id),
+            images.c.id,
+            images.c.split,
+            sa.case((is_labeled, images.c.revision_id), else_=None),
+        ).where(images.c.is_removed == sa.false())
+        columns = ["snapshot_id", "image_id", "split", "revision_id"]
+        connection.execute(sa.insert(schema.snapshot_items).from_select(columns, frozen))
+    return snapshot_id
+
+
+def read_snapshot(store: Store, snapshot_id: int) -> Snapshot:
+    """Return a snapshot with all its items. Raises InvalidSetting when there is none of that id."""
+    table = schema.snapshots
+    with reading(store) as connection:
+        row = connection.execute(sa.select(table).where(table.c.id == snapshot_id)).first()
+        if row is None:
+            raise InvalidSetting(f"The project has no snapshot with the id {snapshot_id!r}.")
+        names = {str(class_id): name for class_id, name, _ in row.classes}
+        items = [_make_item(store, item, names) for item in connection.execute(_items(snapshot_id))]
+    return Snapshot(
+        row.id,
+        row.name,
+        row.created,
+        store.task,
+        tuple(name for _, name, _ in row.classes),
+        tuple(color for _, _, color in row.classes),
+        tuple(items),
+        store,
+        {name: class_id for class_id, name, _ in row.classes},
+    )
+
+
+def _items(snapshot_id: int) -> sa.Select[Any]:
+    """Return the query of a snapshot's items, in the order in which the images were added."""
+    items, images, revisions = schema.snapshot_items, schema.images, schema.label_revisions
+    return (
+        sa.select(
+            *(images.c[name] for name in ("id", "name", "sha256", "suffix", "width", "height")),
+            items.c.split,
+            items.c.revision_id,
+            revisions.c.counts,
+        )
+        .select_from(
+            items.join(images, images.c.id == items.c.image_id).outerjoin(
+                revisions, revisions.c.id == items.c.revision_id
+            )
+        )
+        .where(items.c.snapshot_id == snapshot_id)
+        .order_by(items.c.image_id)
+    )
+
+
+def _make_item(store: Store, row: Any, names: Mapping[str, str]) -> SnapshotItem:
+    """Return the value of one row."""
+    counts: Mapping[str, int] = row.counts or {}
+    return SnapshotItem(
+        row.id,
+        row.name,
+        image_path(store.folder, row.sha256, row.suffix),
+        (row.height, row.width),
+        row.split,
+        row.revision_id,
+        {names[class_id]: n for class_id, n in counts.items() if class_id in names},
+    )
+
+
+def list_snapshots(store: Store) -> list[tuple[int, str, datetime]]:
+    """Return (id, name, created) of all snapshots, oldest first."""
+    table = schema.snapshots
+    query = sa.select(table.c.id, table.c.name, table.c.created).order_by(table.c.id)
+    with reading(store) as connection:
+        return [(row.id, row.name, row.created) for row in connection.execute(query)]
+
+
+def count_changes(store: Store, snapshot_id: int) -> int:
+    """Return how many labels changed since the snapshot: made, changed, taken away, or removed."""
+    items, images = schema.snapshot_items, schema.images
+    now = sa.case(
+        (images.c.is_removed | (images.c.label_state == "unlabeled"), 0),
+        else_=images.c.revision_id,
+    )
+    then = sa.func.coalesce(items.c.revision_id, 0)
+    both = images.outerjoin(
+        items, (items.c.image_id == images.c.id) & (items.c.snapshot_id == snapshot_id)
+    )
+    query = sa.select(sa.func.count()).select_from(both).where(now != then)
+    with reading(store) as connection:
+        return int(connection.execute(query).scalar_one())
