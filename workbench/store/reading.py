@@ -124,8 +124,10 @@ def _read_picture(image: Image.Image) -> np.ndarray:
     """Return a PIL image, which may not be decoded yet, as uint8 (H, W, 3), RGB, upright."""
     _check_pixels(image.size)
     try:
-        upright = _turn(image, image.getexif().get(_ORIENTATION_TAG, 1))
-        return np.asarray(_make_rgb(upright, []))
+        image.load()
+        is_turned = isinstance(image, TiffImageFile)
+        orientation = 1 if is_turned else image.getexif().get(_ORIENTATION_TAG, 1)
+        return np.asarray(_make_rgb(_turn(image, orientation), []))
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UnreadableImage(_explain(error)) from None
 

@@ -1,5 +1,9 @@
 """What a file is, told by its first bytes and never by its name."""
 
+import codecs
+
+SIGNATURE_BYTES = 16  # as many as `tell_kind` needs
+
 _IMAGES = (
     (b"\xff\xd8\xff", ".jpg"),
     (b"\x89PNG\r\n\x1a\n", ".png"),
@@ -64,7 +68,7 @@ def _tell_rest(head: bytes) -> str:
         return "it holds nothing but zeros; copy it again."
     if all(byte in b"\t\n\r\f" or 32 <= byte < 127 or byte >= 128 for byte in head):
         try:
-            head[:-4].decode()
+            codecs.getincrementaldecoder("utf-8")().decode(head)
         except UnicodeDecodeError:
             return "it is none of JPEG, PNG, BMP, TIFF and WebP."
         return "it is not an image, but text."
