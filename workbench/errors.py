@@ -19,6 +19,7 @@ WorkbenchError
 ├── NotEnoughLabels (ValueError)             too little is labeled to train or to measure
 ├── RunNotFound (LookupError)                the project has no such run
 ├── RunNotFinished (RuntimeError)            the run has no model yet
+├── UnknownFigure (KeyError)                 the report has no figure of that name
 ├── RunFailed (RuntimeError)                 training stopped with an error
 └── InvalidModel (ValueError)                the folder holds no model that can be run
 """
@@ -102,6 +103,10 @@ class RunNotFound(WorkbenchError, LookupError):
 
 class RunNotFinished(WorkbenchError, RuntimeError):
     """The run has no model yet."""
+
+
+class UnknownFigure(WorkbenchError, KeyError):
+    """The report has no figure of that name."""
 
 
 class RunFailed(WorkbenchError, RuntimeError):

@@ -127,7 +127,7 @@ def draw_banner(image: np.ndarray, text: str, color: Color, ending: str = "") ->
 def draw_boxes(image: np.ndarray, boxes: Iterable[NamedBox]) -> np.ndarray:
     """Return the image with boxes and their names: uint8 (H, W, 3).
 
-    boxes: ((x0, y0, x1, y1) half-open, name, ending, colour), the most important first: it is drawn last,
+    boxes: ((x0, y0, x1, y1) half-open, name, ending, colour), best first: that one is drawn last,
     and its name gets the best place. A name that is too long is cut, its ending (a score) stays.
     """
     image_size = image.shape[:2]
