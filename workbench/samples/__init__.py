@@ -4,12 +4,13 @@
 a label is exact, and the same seed gives the same project.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidSetting
+from ..progress import show_progress
 from . import bolts, fabric, parts, tiles
 from .sample_image import SampleImage
 
@@ -114,12 +115,13 @@ def create(
 
     classes = None if sample.task == "anomaly" else list(sample.classes)
     project = Project.create(Path(home) / sample.name, task=sample.task, classes=classes)
-    add_samples(project, sample.draw_samples(seed, count))
+    images = show_progress(sample.draw_samples(seed, count), count, f"Drawing {sample.name}")
+    add_samples(project, images)
     project.split(train=0.6, dev=0.15, test=0.25, seed=seed)
     return project
 
 
-def add_samples(project: "Project", images: Iterator[SampleImage]) -> None:
+def add_samples(project: "Project", images: Iterable[SampleImage]) -> None:
     """Draw the images and put them into the project, each with its label and, if it has one, split.
 
     Raises StorageFailed where they cannot be written.

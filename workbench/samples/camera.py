@@ -168,15 +168,20 @@ def mirror_surroundings(
 
 
 def photograph(
-    radiance: np.ndarray, rng: np.random.Generator, blur: float = 0.0, noise: float = 0.012
+    radiance: np.ndarray,
+    rng: np.random.Generator,
+    blur: float = 0.0,
+    noise: float = 0.012,
+    unsteady: float = 1.0,
 ) -> np.ndarray:
     """Return the photo of what a scene sends out: uint8 (H / 2, W / 2, 3).
 
     blur: the lens's, in pixels of the photo. noise: the sensor's, as a fraction of white.
+    unsteady: how much lens and lamp change from photo to photo, 0..1.
     """
     height, width = (side // SUPERSAMPLING for side in radiance.shape[:2])
     photo = radiance.reshape(height, SUPERSAMPLING, width, SUPERSAMPLING, 3).mean((1, 3))
-    photo = photo * make_vignette((height, width), rng)[..., None]  # (H, W, 3)
+    photo = photo * make_vignette((height, width), rng, unsteady)[..., None]  # (H, W, 3)
     photo = np.clip(photo, 0, None) ** np.float32(1 / 2.2)
     photo = photo - np.clip(photo - 0.8, 0, None) * 0.45  # highlights roll off, they do not clip
     picture = Image.fromarray((np.clip(photo, 0, 1) * 255 + 0.5).astype(np.uint8))
@@ -188,10 +193,10 @@ def photograph(
     return np.asarray(np.clip(values + 0.5, 0, 255), np.uint8)
 
 
-def make_vignette(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def make_vignette(size: tuple[int, int], rng: np.random.Generator, unsteady: float) -> np.ndarray:
     """Return how much light reaches each pixel: less in the corners: float32 (H, W)."""
     x, y = make_grid(size)
     dx, dy = x / size[1] - 0.5, y / size[0] - 0.5
-    fall = rng.uniform(0.25, 0.5)
-    slope = rng.uniform(-0.12, 0.12, 2).astype(np.float32)
+    fall = 0.37 + 0.12 * unsteady * rng.uniform(-1, 1)
+    slope = (0.12 * unsteady * rng.uniform(-1, 1, 2)).astype(np.float32)
     return np.asarray(1 - fall * (dx * dx + dy * dy) + slope[0] * dx + slope[1] * dy, np.float32)

@@ -53,27 +53,27 @@ def draw_photo(rng: np.random.Generator, fault: str | None) -> tuple[np.ndarray,
     size = IMAGE_SIZE[0] * SUPERSAMPLING, IMAGE_SIZE[1] * SUPERSAMPLING
     scene = weave(rng, size)
     faulty = np.zeros(size, np.float32) if fault is None else FAULTS[fault](scene, rng)
-    light = Light(rng.uniform(3.7, 4.1), rng.uniform(0.80, 0.88), rng.uniform(0.97, 1.05), 0.38)
-    image = photograph(light_scene(scene, light, 3.0), rng, noise=0.008)
+    light = Light(rng.uniform(3.86, 3.94), rng.uniform(0.83, 0.85), rng.uniform(0.99, 1.01), 0.38)
+    image = photograph(light_scene(scene, light, 3.0), rng, noise=0.006, unsteady=0.1)
     return image, resize(faulty, IMAGE_SIZE, smooth=False) >= 0.5
 
 
 def weave(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     """Return sound fabric in plain weave, never quite straight."""
     center = tuple(float(c) for c in rng.uniform(0, 2 * THREAD, 2))
-    u, v = turn_grid(size, (center[0], center[1]), rng.uniform(-0.02, 0.02))
-    u = u / THREAD + make_noise(rng, size, 60.0) * np.float32(0.05)
-    v = v / THREAD + make_noise(rng, size, 60.0) * np.float32(0.05)
+    u, v = turn_grid(size, (center[0], center[1]), rng.uniform(-0.008, 0.008))
+    u = u / THREAD + make_noise(rng, size, 60.0) * np.float32(0.03)
+    v = v / THREAD + make_noise(rng, size, 60.0) * np.float32(0.03)
     column, row = np.floor(u), np.floor(v)
-    across, along = np.sin(np.pi * (u - column)), np.sin(np.pi * (v - row))
+    across, along = np.abs(np.sin(np.pi * u)), np.abs(np.sin(np.pi * v))
     over = np.where((column + row) % 2 == 0, 1, -1) * across * along
     warp, weft = 4 * np.sqrt(across) + 3 * over, 4 * np.sqrt(along) - 3 * over
     is_warp = warp > weft
     fibres = np.where(is_warp, make_noise(rng, size, (9.0, 1.5)), make_noise(rng, size, (1.5, 9.0)))
     scene = make_scene(size, (0.11, 0.21, 0.32))
     scene.color[~is_warp] = (0.27, 0.36, 0.43)
-    scene.color *= np.clip(1 + 0.10 * fibres, 0.4, 1.6)[..., None]
-    scene.height += np.maximum(warp, weft) + fibres * np.float32(0.25)
+    scene.color *= np.clip(1 + 0.06 * fibres, 0.4, 1.6)[..., None]
+    scene.height += np.maximum(warp, weft) + fibres * np.float32(0.15)
     return scene
 
 
@@ -103,10 +103,10 @@ def open_fabric(scene: Scene, rng: np.random.Generator, inside: np.ndarray) -> n
 def spill_stain(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     """Soak a blot of oil or coffee into the fabric; return where it is: float32 (H, W), 0 or 1."""
     size = scene.height.shape[0], scene.height.shape[1]
-    inside = measure_blot(rng, size, rng.uniform(40, 72), 1.2)
+    inside = measure_blot(rng, size, rng.uniform(56, 84), 1.2)
     soaked = smoothstep(-0.06, 0.06, inside)
     rim = soaked * smoothstep(0.25, 0.0, inside)
-    coffee, ink = np.array([[-0.25, 0.45, 0.85], [0.72, 0.78, 0.80]], np.float32)
+    coffee, ink = np.array([[0.10, 0.66, 0.92], [0.84, 0.87, 0.86]], np.float32)
     ink_fraction = rng.choice([0.0, 0.2, 1.0])
     absorbed = np.asarray(coffee + ink_fraction * (ink - coffee), np.float32)
     strength = soaked * np.float32(0.85) + rim * np.float32(0.15)
@@ -134,15 +134,15 @@ def pull_thread(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     x, y = rng.uniform(0.12, 0.3) * size[1], rng.uniform(0.25, 0.75) * size[0]
     length = rng.uniform(0.45, 0.6) * size[1]
     run = np.array([[x, y], [x + length, y + rng.uniform(-4, 4)]])
-    ladder = paint_line(size, run, THREAD * 0.8)
+    ladder = paint_line(size, run, THREAD * 1.1)
     scene.height -= ladder * 5
-    scene.color *= (1 - 0.66 * ladder)[..., None]
+    scene.color *= (1 - 0.82 * ladder)[..., None]
     high, wide = rng.choice([-1, 1]) * rng.uniform(70, 105), rng.uniform(30, 90)
     corners = run[1] + np.array([[0, 0], [wide, high], [-60 - wide, 1.2 * high], [-55, 0]])
     t = np.linspace(0, 1, 40)[:, None]
     weights = [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3]  # a Bezier curve's
     loop = np.concatenate(weights, axis=1) @ corners  # (40, 2)
-    return np.asarray(np.maximum(ladder, lay_thread(scene, loop, 8.0, (0.50, 0.60, 0.66))))
+    return np.asarray(np.maximum(ladder, lay_thread(scene, loop, 13.0, (0.80, 0.86, 0.90))))
 
 
 def lay_fibre(scene: Scene, rng: np.random.Generator) -> np.ndarray:
@@ -152,8 +152,8 @@ def lay_fibre(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     steps = np.stack([np.cos(headings), np.sin(headings)], axis=1) * rng.uniform(4.0, 5.5)
     points = np.cumsum(steps, axis=0)
     points += rng.uniform(0.4, 0.6, 2) * np.array(size[::-1]) - points.mean(axis=0)
-    color = ((0.75, 0.08, 0.06), (0.02, 0.02, 0.02), (0.90, 0.75, 0.25))[int(rng.integers(3))]
-    return lay_thread(scene, points, rng.uniform(9, 12), color)
+    color = ((0.75, 0.08, 0.06), (0.02, 0.02, 0.02), (0.95, 0.78, 0.22))[int(rng.integers(3))]
+    return lay_thread(scene, points, rng.uniform(13, 16), color)
 
 
 def lay_thread(
