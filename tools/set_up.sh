@@ -160,7 +160,11 @@ check_alone
 check_python
 check_space
 make_venv
-echo "Installing what pyproject.toml names into .venv, once; this takes some minutes.${cpu_hint}"
+if ls .venv/ready-* >/dev/null 2>&1; then
+    echo "Bringing .venv up to date."
+else
+    echo "Installing what pyproject.toml names into .venv, once; this takes some minutes.${cpu_hint}"
+fi
 install
 fingerprint >.venv/ready-lab
 [ "$what" = lab ] || fingerprint >".venv/ready-$what"
