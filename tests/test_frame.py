@@ -23,7 +23,7 @@ FLOORS = [
     {"errors"},
     {"limits", "progress", "settings"},
     {"tasks"},
-    {"store", "formats"},
+    {"store", "formats", "model_card"},
     {"model", "report", "engine"},
     {"runs"},
     {"importing"},
@@ -50,7 +50,7 @@ ONLY_IN = {
     "joblib": set(),
 }
 
-# Neither `import workbench` nor the use of a public name loads these, until a call needs one of them.
+# Neither `import workbench` nor the use of a public name loads these: a call that needs one does.
 HEAVY = {
     "IPython",
     "ipywidgets",
