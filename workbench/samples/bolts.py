@@ -12,10 +12,9 @@ from .sample_image import SampleImage
 CLASSES = ("bolt", "washer")
 IMAGE_SIZE = (192, 192)
 SURFACES = {
-    "steel bench": (0.34, 0.35, 0.36),
-    "green mat": (0.05, 0.17, 0.12),
-    "cardboard": (0.42, 0.29, 0.17),
-    "blue cloth": (0.07, 0.13, 0.28),
+    "steel bench": (0.105, 0.11, 0.12),
+    "green mat": (0.045, 0.13, 0.10),
+    "blue cloth": (0.06, 0.11, 0.20),
 }
 
 
@@ -33,7 +32,7 @@ def draw_photo(rng: np.random.Generator, class_name: str) -> np.ndarray:
     size = IMAGE_SIZE[0] * SUPERSAMPLING, IMAGE_SIZE[1] * SUPERSAMPLING
     scene = make_surface(rng, size)
     part = draw_bolt(rng, size) if class_name == "bolt" else draw_washer(rng, size)
-    finish = FINISHES[str(rng.choice(list(FINISHES), p=[0.32, 0.26, 0.18, 0.08, 0.16]))]
+    finish = FINISHES[str(rng.choice(("steel", "zinc", "brass", "copper"), p=[0.4, 0.3, 0.2, 0.1]))]
     place_part(scene, part, finish, 1, rng)
     light = Light(rng.uniform(0, 2 * np.pi), rng.uniform(0.75, 1.1), rng.uniform(0.85, 1.2), 0.35)
     warmth = rng.uniform(-0.05, 0.05)
@@ -42,13 +41,13 @@ def draw_photo(rng: np.random.Generator, class_name: str) -> np.ndarray:
 
 
 def make_surface(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
-    """Return an empty bench, mat, cardboard or cloth."""
+    """Return an empty bench, mat or cloth, darker than any part."""
     kind = str(rng.choice(list(SURFACES)))
     scene = make_scene(size, SURFACES[kind])
     fine, rough = make_noise(rng, size, 2.0), make_noise(rng, size, 60.0)
     if kind == "steel bench":
         fine = make_noise(rng, size, (1.0, 60.0))
-        scene.metal[:] = 0.35
+        scene.metal[:] = 0.25
     scene.height += fine * np.float32(0.12)
     scene.color *= np.clip(1 + 0.05 * fine + 0.08 * rough, 0.4, 1.6)[..., None]
     return scene
@@ -56,8 +55,8 @@ def make_surface(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
 
 def draw_bolt(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """Return a bolt of random length, turned, near the middle: float32 (H, W), height."""
-    length = rng.uniform(0.50, 0.78) * size[1]
-    width = rng.uniform(0.105, 0.15) * size[1]
+    length = rng.uniform(0.62, 0.84) * size[1]
+    width = rng.uniform(0.125, 0.17) * size[1]
     u, v = turn_part_grid(rng, size, place_middle(rng, size))
     return shape_bolt(u, v, length, width, rng.uniform(0, np.pi / 3))
 
@@ -72,5 +71,5 @@ def draw_washer(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
 
 def place_middle(rng: np.random.Generator, size: tuple[int, int]) -> tuple[float, float]:
     """Return a point x, y near the middle."""
-    dx, dy = rng.uniform(-0.07, 0.07, 2)
+    dx, dy = rng.uniform(-0.06, 0.06, 2)
     return (0.5 + float(dx)) * size[1], (0.5 + float(dy)) * size[0]
