@@ -83,6 +83,8 @@ def _database_errors(folder: Path) -> Iterator[None]:
         if isinstance(error, OperationalError) or "malformed" in reason or "not a data" in reason:
             raise StorageFailed(_explain(folder, reason)) from error
         raise
+    except sqlite3.Error as error:  # from _on_connect, which SQLAlchemy does not wrap
+        raise StorageFailed(_explain(folder, str(error))) from error
 
 
 def _explain(folder: Path, reason: str) -> str:

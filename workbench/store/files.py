@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from ..errors import StorageFailed
+from ..errors import StorageFailed, WorkbenchError
 
 # What a mask looks like in other programs, by class id; the project's own colors are in project.db.
 _PALETTE = bytes(3) + bytes.fromhex("d55e0056b4e9009e73f0e4420072b2cc79a7e69f00332288") * 32
@@ -25,7 +25,7 @@ def explained(path: Path) -> Iterator[None]:
     """Turn an OSError of the block into StorageFailed, which names the path and the reason."""
     try:
         yield
-    except StorageFailed:
+    except WorkbenchError:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
@@ -145,7 +145,7 @@ def store_mask(folder: Path, mask: np.ndarray) -> str:
 
 
 def load_mask(folder: Path, sha256: str) -> np.ndarray:
-    """Return the mask of that hash: uint8 (H, W) of class ids. Raises StorageFailed if it is gone."""
+    """Return the mask of that hash: uint8 (H, W) of class ids. Raises StorageFailed if gone."""
     path = hashed_path(folder, "masks", sha256, ".png")
     try:
         data = path.read_bytes()

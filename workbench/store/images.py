@@ -56,7 +56,7 @@ class ImageRow:
     """What the store knows of one image, without its label.
 
     image_size: upright (height, width). mark: the state that a person set, or None.
-    label_state: "unlabeled", "labeled" or "nothing there".
+    state: the mark, or else "unlabeled", "labeled" or "nothing there".
     revision: the id of the current label revision, 0 before the first.
     """
 
@@ -65,17 +65,12 @@ class ImageRow:
     path: Path
     image_size: tuple[int, int]
     split: str | None
-    label_state: str
+    state: str
     mark: str | None
     revision: int
     metadata: dict[str, Any]
     added: datetime
     is_removed: bool
-
-    @property
-    def state(self) -> str:
-        """What a person set, or else what the label says."""
-        return self.mark or self.label_state
 
 
 def add_images(store: Store, images: Sequence[NewImage]) -> list[AddedImage]:
@@ -163,7 +158,7 @@ def _is_storable(text: str) -> bool:
 
 
 def check_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy. Raises InvalidSetting unless all values are short text, numbers, True or None."""
+    """Return a copy. Raises InvalidSetting unless the values are short text, numbers or None."""
     for key, value in metadata.items():
         is_number = isinstance(value, (bool, int)) or value is None
         is_number = is_number or (isinstance(value, float) and math.isfinite(value))
@@ -195,7 +190,7 @@ def make_row(store: Store, row: Any) -> ImageRow:
         image_path(store.folder, row.sha256, row.suffix),
         (row.height, row.width),
         row.split,
-        row.label_state,
+        row.state,
         row.mark,
         row.revision_id or 0,
         row.metadata,
@@ -240,6 +235,8 @@ def set_fields(store: Store, image_id: int, **values: Any) -> None:
             raise ImageNotFound(f"The project has no image with the id {image_id!r}, or no more.")
         if "metadata" in values:
             values["search_text"] = make_search_text(name, values["metadata"])
+        if "mark" in values:
+            values["state"] = sa.func.coalesce(sa.literal(values["mark"]), table.c.label_state)
         connection.execute(sa.update(table).where(table.c.id == image_id).values(values))
 
 
@@ -264,12 +261,18 @@ def remove_images(store: Store, image_ids: Iterable[int]) -> int:
 
 def read_pixels(row: ImageRow) -> np.ndarray:
     """Return the image upright: uint8 (H, W, 3). Raises UnreadableImage when its file is gone."""
-    if not row.path.is_file():
+    return read_image(read_bytes(row))
+
+
+def read_bytes(row: ImageRow) -> bytes:
+    """Return the bytes as they were imported. Raises UnreadableImage when the file is gone."""
+    try:
+        return row.path.read_bytes()
+    except OSError as error:
         raise UnreadableImage(
-            f"The file of {row.name!r} is missing from the project: {row.path}. "
+            f"The file of {row.name!r} cannot be read: {row.path}: {error.strerror}. "
             "Restore it from a backup, or remove the image and add it again."
-        )
-    return read_image(row.path)
+        ) from error
 
 
 def read_thumbnail(store: Store, image_id: int) -> bytes:

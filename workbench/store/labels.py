@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..errors import ImageNotFound, LabelConflict
+from ..errors import ImageNotFound, InvalidSetting, LabelConflict
 from ..tasks import find_task
 from . import schema
 from .classes import ClassRow, list_classes, map_ids
@@ -18,14 +18,14 @@ CHUNK = 200  # labels in one transaction: other writers get their turn in betwee
 
 
 @dataclass(frozen=True)
-class Revision:
+class LabelRevision:
     """One change of a label: what it became (None: unlabeled), who changed it, and when."""
 
-    id: int
-    image_id: int
     label: Any
     author: str | None
     created: datetime
+    id: int
+    image_id: int
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def append(
     expected: int | None = None,
 ) -> int:
     """Append a revision and make it current; returns its id. Raises LabelConflict."""
-    current = _read_current(connection, image_id)
+    current = read_label_packed(connection, image_id)
     if expected is not None and (current.revision_id or 0) != expected:
         raise LabelConflict(_explain_conflict(current))
     if _is_same(current, packed):
@@ -153,7 +153,12 @@ def _make_current(
     connection.execute(
         sa.update(images)
         .where(images.c.id == image_id)
-        .values(revision_id=revision_id, label_state=packed.state)
+        .values(
+            revision_id=revision_id,
+            is_labeled=packed.record is not None,
+            label_state=packed.state,
+            state=sa.func.coalesce(images.c.mark, packed.state),
+        )
     )
     connection.execute(sa.delete(items).where(items.c.image_id == image_id))
     rows = [
@@ -164,7 +169,7 @@ def _make_current(
         connection.execute(sa.insert(items), rows)
 
 
-def _read_current(connection: sa.Connection, image_id: int) -> Any:
+def read_label_packed(connection: sa.Connection, image_id: int) -> Any:
     """Return name, revision_id, record, mask_sha256, author and created of an image's label."""
     images, revisions = schema.images, schema.label_revisions
     query = (
@@ -210,7 +215,7 @@ def read_label(store: Store, image_id: int) -> Any:
 def read_label_and_revision(store: Store, image_id: int) -> tuple[Any, int]:
     """Return the current label, and the id of its revision (0 before the first)."""
     with reading(store) as connection:
-        row = _read_current(connection, image_id)
+        row = read_label_packed(connection, image_id)
         classes = list_classes(connection)
     label = unpack(store, row.record, row.mask_sha256, map_ids(classes))
     return label, row.revision_id or 0
@@ -235,7 +240,7 @@ def unpack(
     return find_task(store.task).room.unpack_label(record, mask, class_ids)
 
 
-def revisions(store: Store, image_id: int) -> list[Revision]:
+def revisions(store: Store, image_id: int) -> list[LabelRevision]:
     """Return all revisions of an image's label, newest first; without classes that are gone."""
     table = schema.label_revisions
     query = sa.select(table).where(table.c.image_id == image_id).order_by(table.c.id.desc())
@@ -243,12 +248,31 @@ def revisions(store: Store, image_id: int) -> list[Revision]:
         ids = map_ids(list_classes(connection))
         rows = connection.execute(query).all()
     return [
-        Revision(
-            row.id,
-            image_id,
+        LabelRevision(
             unpack(store, row.record, row.mask_sha256, ids),
             row.author,
             row.created,
+            row.id,
+            image_id,
         )
         for row in rows
     ]
+
+
+def revert_label(store: Store, image_id: int, revision_id: int, author: str | None = None) -> int:
+    """Give an image the label of an earlier revision, as a new one, and return its id.
+
+    Classes that were removed since are left out. Raises InvalidSetting for a revision of another
+    image.
+    """
+    table = schema.label_revisions
+    query = sa.select(table.c.id).where(table.c.id == revision_id, table.c.image_id == image_id)
+    with reading(store) as connection:
+        is_its_own = connection.execute(query).first() is not None
+        class_ids = map_ids(list_classes(connection))
+    if not is_its_own:
+        raise InvalidSetting(
+            f"That image has no label revision {revision_id!r}; choose one of image.history()."
+        )
+    label = read_revision(store, revision_id, class_ids)
+    return write_label(store, image_id, label, author)

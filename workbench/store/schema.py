@@ -80,8 +80,10 @@ images = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("split", String(5)),
+    Column("is_labeled", Boolean, nullable=False, default=False),
     Column("label_state", String(20), nullable=False, default="unlabeled"),
     Column("mark", Text),  # the state that a person set, such as "needs review"
+    Column("state", Text, nullable=False, default="unlabeled"),  # the mark, or else label_state
     Column("revision_id", Integer),
     Column("is_removed", Boolean, nullable=False, default=False),
     Column("added", Moment, nullable=False),
@@ -101,8 +103,8 @@ Index(
 )
 # Each filter has an index that ends in the id, so that a page comes out in order without sorting.
 Index("images_split", images.c.is_removed, images.c.split, images.c.id)
-Index("images_label_state", images.c.is_removed, images.c.label_state, images.c.id)
-Index("images_mark", images.c.is_removed, images.c.mark, images.c.label_state, images.c.id)
+Index("images_is_labeled", images.c.is_removed, images.c.is_labeled, images.c.id)
+Index("images_state", images.c.is_removed, images.c.state, images.c.id)
 Index("images_search", images.c.is_removed, images.c.id, images.c.search_text)
 
 # Append-only. A null record says: unlabeled. counts: {class id as text: items or pixels}.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,20 @@ class Snapshot:
     task: str
     classes: tuple[str, ...]
     colors: tuple[str, ...]
-    items: tuple[SnapshotItem, ...] = field(repr=False)
     store: Store = field(repr=False, compare=False)
-    class_ids: Mapping[str, int] = field(repr=False)
+    class_ids: Mapping[str, int] = field(repr=False, compare=False)
+
+    @cached_property
+    def items(self) -> tuple[SnapshotItem, ...]:
+        """The images, in the order in which they were added; read when first asked for."""
+        names = {class_id: name for name, class_id in self.class_ids.items()}
+        with reading(self.store) as connection:
+            rows = connection.execute(_items(self.id))
+            return tuple(_make_item(self.store, row, names) for row in rows)
+
+    def count_changes(self) -> int:
+        """Return how many labels changed since the snapshot."""
+        return count_changes(self.store, self.id)
 
     def read_label(self, item: SnapshotItem) -> Any:
         """Return the label that the image had, or None where it was unlabeled."""
@@ -66,7 +78,7 @@ def create_snapshot(store: Store, name: str) -> int:
         raise InvalidSetting("A snapshot needs a name, such as project.snapshot('before cleanup').")
     images = schema.images
     # A revision that says "unlabeled" is as good as none.
-    is_labeled = images.c.label_state != "unlabeled"
+    is_labeled = images.c.is_labeled == sa.true()
     with writing(store) as connection:
         classes = [[row.id, row.name, row.color] for row in list_classes(connection)]
         values = {"name": name, "created": schema.now(), "classes": classes}
@@ -84,14 +96,24 @@ def create_snapshot(store: Store, name: str) -> int:
 
 
 def read_snapshot(store: Store, snapshot_id: int) -> Snapshot:
-    """Return a snapshot with all its items. Raises InvalidSetting when there is none of that id."""
+    """Return a snapshot. Raises InvalidSetting when there is none of that id."""
     table = schema.snapshots
     with reading(store) as connection:
         row = connection.execute(sa.select(table).where(table.c.id == snapshot_id)).first()
-        if row is None:
-            raise InvalidSetting(f"The project has no snapshot with the id {snapshot_id!r}.")
-        names = {str(class_id): name for class_id, name, _ in row.classes}
-        items = [_make_item(store, item, names) for item in connection.execute(_items(snapshot_id))]
+    if row is None:
+        raise InvalidSetting(f"The project has no snapshot with the id {snapshot_id!r}.")
+    return _make_snapshot(store, row)
+
+
+def list_snapshots(store: Store) -> list[Snapshot]:
+    """Return all snapshots, oldest first."""
+    query = sa.select(schema.snapshots).order_by(schema.snapshots.c.id)
+    with reading(store) as connection:
+        return [_make_snapshot(store, row) for row in connection.execute(query)]
+
+
+def _make_snapshot(store: Store, row: Any) -> Snapshot:
+    """Return the value of one row."""
     return Snapshot(
         row.id,
         row.name,
@@ -99,7 +121,6 @@ def read_snapshot(store: Store, snapshot_id: int) -> Snapshot:
         store.task,
         tuple(name for _, name, _ in row.classes),
         tuple(color for _, _, color in row.classes),
-        tuple(items),
         store,
         {name: class_id for class_id, name, _ in row.classes},
     )
@@ -125,7 +146,7 @@ def _items(snapshot_id: int) -> sa.Select[Any]:
     )
 
 
-def _make_item(store: Store, row: Any, names: Mapping[str, str]) -> SnapshotItem:
+def _make_item(store: Store, row: Any, names: Mapping[int, str]) -> SnapshotItem:
     """Return the value of one row."""
     counts: Mapping[str, int] = row.counts or {}
     return SnapshotItem(
@@ -135,23 +156,15 @@ def _make_item(store: Store, row: Any, names: Mapping[str, str]) -> SnapshotItem
         (row.height, row.width),
         row.split,
         row.revision_id,
-        {names[class_id]: n for class_id, n in counts.items() if class_id in names},
+        {names[int(i)]: n for i, n in counts.items() if int(i) in names},
     )
-
-
-def list_snapshots(store: Store) -> list[tuple[int, str, datetime]]:
-    """Return (id, name, created) of all snapshots, oldest first."""
-    table = schema.snapshots
-    query = sa.select(table.c.id, table.c.name, table.c.created).order_by(table.c.id)
-    with reading(store) as connection:
-        return [(row.id, row.name, row.created) for row in connection.execute(query)]
 
 
 def count_changes(store: Store, snapshot_id: int) -> int:
     """Return how many labels changed since the snapshot: made, changed, taken away, or removed."""
     items, images = schema.snapshot_items, schema.images
     now = sa.case(
-        (images.c.is_removed | (images.c.label_state == "unlabeled"), 0),
+        ((images.c.is_removed == sa.true()) | (images.c.is_labeled == sa.false()), 0),
         else_=images.c.revision_id,
     )
     then = sa.func.coalesce(items.c.revision_id, 0)

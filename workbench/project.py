@@ -1,0 +1,353 @@
+"""Project: one folder with images, labels, splits, snapshots and runs; and the list of projects."""
+
+import getpass
+import html
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from .errors import InvalidSetting, WorkbenchError
+from .image_set import Image, ImageSet, find_ids
+from .store import class_removal, schema
+from .store.classes import ClassRow, add_row, list_classes, recolor_row, rename_row
+from .store.database import DATABASE, Store, create_store, open_store, reading, writing
+from .store.images import remove_images
+from .store.labels import LabelRevision, revert_label
+from .store.runs import list_runs
+from .store.search import Filter, count_images
+from .store.snapshots import Snapshot, create_snapshot, list_snapshots, read_snapshot
+from .store.splits import count_splits, split_images
+
+if TYPE_CHECKING:
+    from .importing import ImportReport
+    from .runs import Run, RunSet
+
+__all__ = ["Image", "ImageSet", "LabelRevision", "Project", "ProjectSummary", "list_projects"]
+
+log = logging.getLogger("workbench")
+
+
+@dataclass(frozen=True)
+class ProjectSummary:
+    """One row of a list of projects. modified: when it was last written, in UTC."""
+
+    name: str
+    task: str
+    path: Path
+    images: int
+    labeled: int
+    runs: int
+    modified: datetime
+
+
+class Project:
+    """A visual-inspection project: one folder on disk, which is the truth.
+
+    Several notebooks may hold the same project open. Use `Project.create` and `Project.open`.
+    """
+
+    def __init__(self, store: Store, author: str | None = None) -> None:
+        self.store = store
+        self.author = find_author() if author is None else author
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        task: str,
+        classes: Sequence[str] = (),
+        name: str | None = None,
+        colors: Mapping[str, str] | None = None,
+    ) -> "Project":
+        """Create a project in a new or empty folder.
+
+        task: "classification", "detection", "segmentation" or "anomaly". name: the folder's own
+        unless given. colors: {class name: "#rrggbb"}; the others get one that is told apart easily.
+        Raises ProjectExists, UnknownTask, InvalidSetting or StorageFailed.
+        """
+        return cls(create_store(path, task, classes, name, colors))
+
+    @classmethod
+    def open(cls, path: str | Path, author: str | None = None) -> "Project":
+        """Open the project in a folder. author: who labels, unless it is the user of this machine.
+
+        Raises ProjectNotFound, ProjectVersionError or StorageFailed.
+        """
+        return cls(open_store(path), author)
+
+    @property
+    def path(self) -> Path:
+        """The project's folder."""
+        return self.store.folder
+
+    @property
+    def task(self) -> str:
+        """The project type: "classification", "detection", "segmentation" or "anomaly"."""
+        return self.store.task
+
+    @property
+    def name(self) -> str:
+        """The project's name. Can be set."""
+        with reading(self.store) as connection:
+            return str(connection.execute(sa.select(schema.project.c.name)).scalar_one())
+
+    @name.setter
+    def name(self, name: str) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise InvalidSetting(f"A project needs a name, not {name!r}.")
+        with writing(self.store) as connection:
+            connection.execute(sa.update(schema.project).values(name=name))
+
+    @property
+    def images(self) -> ImageSet:
+        """All images, in the order in which they were added."""
+        return ImageSet(self.store, author=self.author)
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes, in order: k in a mask is classes[k - 1]."""
+        return [row.name for row in self._read_classes()]
+
+    @property
+    def colors(self) -> dict[str, str]:
+        """The color of each class, "#rrggbb"."""
+        return {row.name: row.color for row in self._read_classes()}
+
+    def _read_classes(self) -> list[ClassRow]:
+        """Return the rows of the classes."""
+        with reading(self.store) as connection:
+            return list_classes(connection)
+
+    def add_class(self, name: str, color: str | None = None) -> None:
+        """Add a class at the end. Raises ClassExists or InvalidSetting."""
+        self._check_classes_are_free()
+        with writing(self.store) as connection:
+            add_row(connection, name, color)
+
+    def rename_class(self, old: str, new: str) -> None:
+        """Rename a class in all labels. Raises UnknownClass or ClassExists."""
+        self._check_classes_are_free()
+        with writing(self.store) as connection:
+            rename_row(connection, old, new)
+
+    def remove_class(self, name: str, remove_labels: bool = False) -> None:
+        """Take a class out of the project.
+
+        Raises ClassInUse while labels hold it; with remove_labels each of those gets a new revision
+        without it. Raises UnknownClass when there is no such class.
+        """
+        class_removal.remove_class(self.store, name, remove_labels, self.author)
+
+    def set_color(self, name: str, color: str) -> None:
+        """Give a class another color, "#rrggbb". Raises UnknownClass or InvalidSetting."""
+        with writing(self.store) as connection:
+            recolor_row(connection, name, color)
+
+    def _check_classes_are_free(self) -> None:
+        """Raise InvalidSetting in an anomaly project."""
+        if self.task == "anomaly":
+            raise InvalidSetting(
+                "An anomaly project has the classes 'normal' and 'abnormal' only. "
+                "To tell kinds of defects apart, make a classification or detection project."
+            )
+
+    def add_images(self, source: Any, **settings: Any) -> "ImportReport":
+        """Add images from files, folders, globs, archives, a list of these, or {name: picture}.
+
+        settings: split, labels_from_folders and progress, as in `importing.import_images`. One bad
+        file never stops an import: the report names what was rejected, and why.
+        """
+        # Imported here, because it loads all formats.
+        from .importing import import_images
+
+        return import_images(self.store, source, author=self.author, **settings)
+
+    def import_labels(
+        self, path: str | Path, format: str | None = None, **settings: Any
+    ) -> "ImportReport":
+        """Add labels from voc, coco, yolo, masks, folders or csv files; None finds out which."""
+        # Imported here, because it loads all formats.
+        from .importing import import_labels
+
+        return import_labels(self.store, path, format, author=self.author, **settings)
+
+    def export(self, folder: str | Path, format: str, **settings: Any) -> Path:
+        """Write images and labels to a folder in one of the formats of `import_labels`."""
+        # Imported here, because it loads all formats.
+        from .importing import export_labels
+
+        export_labels(self.store, folder, format, **settings)
+        return Path(folder)
+
+    def remove_images(self, images: ImageSet | Image | str | Iterable[Image | str]) -> int:
+        """Take images out of the project, and return how many; snapshots keep them."""
+        return remove_images(self.store, find_ids(images, self.images))
+
+    def split(
+        self,
+        train: float = 0.7,
+        dev: float = 0.15,
+        test: float = 0.15,
+        seed: int = 0,
+        reassign: bool = False,
+    ) -> dict[str, int]:
+        """Divide the images, stratified by what their labels hold; return the size of each split.
+
+        Images that have a split keep it unless reassign=True. The three fractions add up to 1. In
+        an anomaly project abnormal images go to dev and test only. Raises InvalidSetting.
+        """
+        fractions = {"train": train, "dev": dev, "test": test}
+        return split_images(self.store, fractions, seed, reassign)
+
+    def snapshot(self, name: str) -> Snapshot:
+        """Freeze images, splits, classes and labels as they are now."""
+        return read_snapshot(self.store, create_snapshot(self.store, name))
+
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """All snapshots, oldest first."""
+        return list_snapshots(self.store)
+
+    def revert(self, image: Image | str, revision: LabelRevision | int) -> None:
+        """Give an image the label of an earlier revision, which becomes its newest."""
+        found = image if isinstance(image, Image) else self.images[image]
+        revision_id = revision.id if isinstance(revision, LabelRevision) else revision
+        revert_label(self.store, found.id, revision_id, self.author)
+
+    def start_training(
+        self,
+        preset: str = "fast",
+        seed: int = 0,
+        time_limit: float | None = None,
+        **settings: Any,
+    ) -> "Run":
+        """Start a training run in a process of its own and return it at once.
+
+        time_limit: seconds for the whole run. settings: see `workbench.settings.Settings`.
+        """
+        # Imported here, as in the two below: to browse and label, none of it is needed.
+        from .runs import start_run
+
+        return start_run(self.store, preset, seed, time_limit, **settings)
+
+    def train(
+        self,
+        preset: str = "fast",
+        seed: int = 0,
+        time_limit: float | None = None,
+        **settings: Any,
+    ) -> "Run":
+        """Train, and return the run when it has ended; a bar shows how far it is."""
+        run = self.start_training(preset, seed, time_limit, **settings)
+        run.wait()
+        return run
+
+    @property
+    def runs(self) -> "RunSet":
+        """All training runs; project.runs["run-id"] gives one."""
+        from .runs import RunSet
+
+        return RunSet(self.store)
+
+    def best_run(self, metric: str | None = None) -> "Run | None":
+        """Return the finished run with the best figure; metric None: the task's own."""
+        return self.runs.best(metric)
+
+    def close(self) -> None:
+        """Close the database; the project opens it again when it is used."""
+        self.store.close()
+
+    def __enter__(self) -> "Project":
+        """Return the project; it closes when the block ends."""
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the project."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Return name, task and counts."""
+        counts = summarize(self.store)
+        return (
+            f"Project({self.name!r}, task={self.task!r}, {counts.images} images, "
+            f"{counts.labeled} labeled, classes={self.classes})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a small table for a notebook."""
+        counts, splits = summarize(self.store), count_splits(self.store)
+        chips = " ".join(
+            f'<span style="border-left:0.8em solid {html.escape(color)};padding-left:0.3em">'
+            f"{html.escape(name)}</span>"
+            for name, color in self.colors.items()
+        )
+        rows = {
+            "Type": html.escape(self.task),
+            "Folder": html.escape(str(self.path)),
+            "Images": f"{counts.images}, {counts.labeled} labeled",
+            "Splits": ", ".join(f"{split} {count}" for split, count in splits.items()),
+            "Classes": chips or "none yet",
+            "Runs": str(counts.runs),
+        }
+        body = "".join(f"<tr><th>{title}</th><td>{text}</td></tr>" for title, text in rows.items())
+        return f"<b>{html.escape(counts.name)}</b><table>{body}</table>"
+
+
+def find_author() -> str | None:
+    """Return who labels, by the name of the user of this machine; None where there is none."""
+    try:
+        return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    except (OSError, KeyError):  # a container whose user has no name
+        return None
+
+
+def summarize(store: Store) -> ProjectSummary:
+    """Return the name and the counts of a project."""
+    with reading(store) as connection:
+        name = connection.execute(sa.select(schema.project.c.name)).scalar_one()
+    return ProjectSummary(
+        name,
+        store.task,
+        store.folder,
+        count_images(store),
+        count_images(store, [Filter(labeled=True)]),
+        len(list_runs(store)),
+        _find_modified(store.folder),
+    )
+
+
+def _find_modified(folder: Path) -> datetime:
+    """Return when the database was last written; its -wal file holds the newest changes."""
+    files = [folder / DATABASE, folder / f"{DATABASE}-wal"]
+    times = [file.stat().st_mtime for file in files if file.exists() and file.stat().st_size]
+    return datetime.fromtimestamp(max(times, default=0.0), UTC)
+
+
+def list_projects(home: str | Path) -> list[ProjectSummary]:
+    """Return the projects in the folders right below home, last changed first.
+
+    A folder whose project cannot be opened is left out, and a logged warning says why. A home that
+    is not there has no projects.
+    """
+    home = Path(home).expanduser().absolute()
+    summaries = []
+    for database in sorted(home.glob(f"*/{DATABASE}")):
+        modified = _find_modified(database.parent)
+        try:
+            with Project.open(database.parent) as project:
+                summaries.append(replace(summarize(project.store), modified=modified))
+        except WorkbenchError as error:
+            log.warning("%s is left out of the list of projects: %s", database.parent, error)
+    return sorted(summaries, key=lambda summary: summary.modified, reverse=True)
