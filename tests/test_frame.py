@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import workbench
+import workbench.errors
 
 PACKAGE = Path(workbench.__file__).parent
 
@@ -23,9 +24,10 @@ FLOORS = [
     {"errors"},
     {"limits", "progress", "settings"},
     {"tasks"},
-    {"store", "formats", "model_card"},
+    {"store", "formats", "model_card", "charts"},
+    {"plots"},
     {"model", "report", "engine"},
-    {"runs"},
+    {"runs", "image_set"},
     {"importing"},
     {"project"},
     {"samples", "widgets"},
@@ -41,6 +43,8 @@ ONLY_IN = {
     "safetensors": {"engine"},
     "onnxruntime": {"model"},
     "sqlalchemy": {"store"},
+    "matplotlib": {"charts", "plots", "report"},
+    "pandas": {"report"},
     "ipywidgets": {"widgets"},
     "ipycanvas": {"widgets"},
     "anywidget": {"widgets"},
@@ -217,6 +221,11 @@ def test_public_names_are_there_and_documented(name: str) -> None:
 @pytest.mark.parametrize("name", workbench.__all__)
 def test_public_names_stand_in_the_readme(name: str, repository: Path) -> None:
     assert re.search(rf"\b{name}\b", (repository / "README.md").read_text(encoding="utf-8"))
+
+
+def test_every_error_is_public() -> None:
+    errors = {name for name, value in vars(workbench.errors).items() if inspect.isclass(value)}
+    assert errors - set(workbench.__all__) == set()
 
 
 def test_all_is_sorted_and_without_doubles() -> None:
