@@ -113,8 +113,7 @@ def create(
         raise InvalidSetting(f"The seed of a sample is 0 or above, not {seed}.")
     from ..project import Project  # loads the store: whoever only draws photos needs none of it
 
-    classes = None if sample.task == "anomaly" else list(sample.classes)
-    project = Project.create(Path(home) / sample.name, task=sample.task, classes=classes)
+    project = Project.create(Path(home) / sample.name, task=sample.task, classes=sample.classes)
     images = show_progress(sample.draw_samples(seed, count), count, f"Drawing {sample.name}")
     add_samples(project, images)
     project.split(train=0.6, dev=0.15, test=0.25, seed=seed)
