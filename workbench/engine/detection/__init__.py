@@ -1,0 +1,1 @@
+"""How object detection learns."""

@@ -1,0 +1,72 @@
+"""The detection network: things are points, found on one map at stride 4.
+
+Source: Objects as Points (Zhou et al., 2019) for the heatmap, FCOS (Tian et al., 2019) for the four
+distances, feature pyramids (Lin et al., 2017) for the way from wide features down to fine ones.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from ...settings import Settings
+from ..backbone import build_backbone
+
+PRESETS = {
+    "fast": Settings(input_size=320, batch_size=8, min_steps=130, max_steps=360, passes=20),
+    "accurate": Settings(input_size=512, batch_size=8, min_steps=500, max_steps=6000, passes=120),
+}
+STRIDE = 4  # input pixels a cell of the maps
+WIDTH = 64  # channels of the pyramid
+FIRST_SCORE = 0.1  # what every cell says before training: most hold nothing (Lin et al., 2017)
+TYPICAL_SIDE = 16.0  # pixels from a centre to a side, before training
+LOWEST_SIDE = -STRIDE / 2  # a cell's middle may lie that far outside of a thin box it stands for
+HIGHEST_LOG = 5.0  # of a distance in typical sides: about 2400 pixels
+
+
+class DetectionModel(nn.Module):
+    """Where each class has things, and how far their sides are."""
+
+    output_names = ("heatmap", "sides")
+
+    def __init__(self, classes: Sequence[str], weights: str) -> None:
+        super().__init__()
+        self.backbone = build_backbone(weights)
+        _, *channels = self.backbone.channels  # strides 4, 8, 16
+        self.widest = convolve(channels[-1], WIDTH, stride=2)  # stride 32, for the largest things
+        self.lateral = nn.ModuleList(nn.Conv2d(count, WIDTH, 1) for count in channels[::-1])
+        self.smooth = nn.ModuleList(convolve(WIDTH, WIDTH) for _ in channels)
+        self.heatmap = nn.Sequential(convolve(WIDTH, WIDTH), nn.Conv2d(WIDTH, len(classes), 1))
+        self.sides = nn.Sequential(convolve(WIDTH, WIDTH), nn.Conv2d(WIDTH, 4, 1))
+        nn.init.constant_(self.heatmap[1].bias, math.log(FIRST_SCORE / (1 - FIRST_SCORE)))
+        for head in (self.heatmap[1], self.sides[1]):
+            nn.init.normal_(head.weight, std=0.01)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return heatmap logits and sides of normalised float (N, 3, H, W) images.
+
+        heatmap: (N, K, H / 4, W / 4). sides: (N, 4, H / 4, W / 4), distances in pixels from the
+        middle of a cell to the left, top, right and bottom side, never below LOWEST_SIDE.
+        """
+        _, *features = self.backbone(images)
+        x = self.widest(features[-1])  # (N, WIDTH, H / 32, W / 32)
+        for feature, lateral, smooth in zip(features[::-1], self.lateral, self.smooth):
+            wide = nn.functional.interpolate(x, size=feature.shape[2:], mode="nearest")
+            x = smooth(lateral(feature) + wide)
+        logs = self.sides(x).float().clamp(max=HIGHEST_LOG)
+        return self.heatmap(x), logs.exp() * TYPICAL_SIDE + LOWEST_SIDE
+
+
+def convolve(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Return a 3 x 3 convolution with batch norm and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def build_model(classes: Sequence[str], settings: Settings) -> DetectionModel:
+    """Return the untrained network for these classes."""
+    return DetectionModel(classes, settings.backbone)

@@ -1,0 +1,276 @@
+"""How object detection learns: whole images or crops, heat at centres, distances to sides.
+
+Source: Training-Time-Friendly Network (Liu et al., 2020): heat as long as the box is, and distances
+learned at several cells of a box, so that few images and few steps are enough.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+from torchvision import tv_tensors
+from torchvision.ops import generalized_box_iou_loss
+from torchvision.transforms import v2
+
+from ...settings import Settings
+from ...tasks import find_task
+from ...tasks.detection import Box, BoxLabel, BoxPrediction, best_threshold
+from ...tasks.framing import Frame, Framing, make_frames, round_up, whole_frame
+from ..augment import vary_light, vary_view
+from ..data import Example, ScaledImages, pad_to, to_tensor
+from ..loop import fit
+from ..monitor import Monitor
+from ..predict import measure
+from .model import LOWEST_SIDE, STRIDE
+
+TASK = find_task("detection")
+LEAST_SIDE = 8.0  # scaled pixels of a box's short side, so that it covers two cells
+SMALL_SHARE = 0.1  # of a class's boxes may be smaller
+HIGHEST_SCALE = 2.0
+LEAST_OVERLAP = 64
+ALIKE = (
+    1.25  # images whose longest sides differ by no more than that factor are of one magnification
+)
+BIASED_CROPS = 0.7  # share of crops that hold a box on purpose
+LEAST_LEFT = 0.35  # of a box's area, or it is dropped from a varied image
+HEAT_REACH = 0.54  # of the box (Liu et al., 2020)
+SIDES_WEIGHT = 2.0
+FALLBACK_THRESHOLD = 0.3
+DEV_FRAMES = 64  # how many network inputs of the dev images a round may cost
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The boxes of one training image.
+
+    boxes: float32 (N, 4) xyxy in pixels of that image. class_indices: int64 (N,).
+    """
+
+    boxes: torch.Tensor
+    class_indices: torch.Tensor
+
+    def __getitem__(self, chosen: torch.Tensor) -> "Target":
+        """Return only the chosen boxes: bool (N,)."""
+        return Target(self.boxes[chosen], self.class_indices[chosen])
+
+
+def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
+    """Return whole images where their boxes stay large enough, else a scale at which they do.
+
+    At that scale images are cut into tiles of input_size, which overlap so far that the tile which
+    holds the middle of a usual box holds all of it.
+    """
+    side = (settings.input_size, settings.input_size)
+    longest = [max(example.image_size) for example in examples]
+    short_side, long_side = box_sides(examples)
+    needed = LEAST_SIDE / short_side
+    if needed * max(longest) <= settings.input_size:
+        if max(longest) > ALIKE * min(longest):
+            return Framing(side)
+        return Framing(side, settings.input_size / max(longest))  # as whole, but with less padding
+    scale = min(HIGHEST_SCALE, max(needed, settings.input_size / max(longest)))
+    overlap = max(LEAST_OVERLAP, round(long_side * scale))
+    return Framing(side, scale, min(overlap, settings.input_size // 2))
+
+
+def box_sides(examples: Sequence[Example]) -> tuple[float, float]:
+    """Return the short side of small boxes (of the class with the thinnest) and the long side of large
+    ones, in pixels of the image; infinity and 0 without boxes.
+    """
+    sides: dict[str, list[tuple[float, float]]] = {}
+    for example in examples:
+        for box in example.read_label().boxes:
+            sides.setdefault(box.class_name, []).append((box.x1 - box.x0, box.y1 - box.y0))
+    arrays = [np.array(values) for values in sides.values()]  # (N, 2) each
+    shortest = [float(np.quantile(array.min(axis=1), SMALL_SHARE)) for array in arrays]
+    longest = [float(np.quantile(array.max(axis=1), 1 - SMALL_SHARE)) for array in arrays]
+    return min(shortest, default=np.inf), max(longest, default=0.0)
+
+
+def make_target(label: BoxLabel, frame: Frame, classes: Sequence[str]) -> Target:
+    """Return the label's boxes in pixels of the frame."""
+    boxes = np.array([box.xyxy for box in label.boxes], np.float32).reshape(-1, 4)
+    indices = [classes.index(box.class_name) for box in label.boxes]
+    return Target(
+        torch.from_numpy(frame.boxes_to_input(boxes)), torch.tensor(indices, dtype=torch.int64)
+    )
+
+
+def build_augmentation(settings: Settings) -> v2.Transform:
+    """Return what varies a training image and its boxes: flips, size, place and light.
+
+    No turns: the upright box around a turned box is too large, most of all around a thin one.
+    """
+    return v2.Compose([vary_view(0, (0.8, 1.25), 0.08), vary_light()])
+
+
+def crop_size(examples: Sequence[Example], framing: Framing) -> tuple[int, int]:
+    """Return the (height, width) of training crops: one tile, or less where all images are smaller."""
+    sizes = np.array([whole_frame(example.image_size, framing).scaled_size for example in examples])
+    height, width = (round_up(int(side), 32) for side in sizes.max(axis=0))
+    return min(height, framing.input_size[0]), min(width, framing.input_size[1])
+
+
+def make_sample(
+    image: np.ndarray, target: Target, size: tuple[int, int], augment: v2.Transform
+) -> tuple[torch.Tensor, Target]:
+    """Return one training crop, uint8 (3, h, w), and its target: the boxes whose middle it shows."""
+    top, left = choose_corner(image, target, size)
+    cut = image[top : top + size[0], left : left + size[1]]
+    boxes = target.boxes - torch.tensor([left, top, left, top])
+    x, y = box_middles(boxes).T
+    inside = (x >= 0) & (y >= 0) & (x < cut.shape[1]) & (y < cut.shape[0])
+    boxes, class_indices = boxes[inside], target.class_indices[inside]
+    varied, moved = augment(
+        tv_tensors.Image(to_tensor(pad_to(cut, size))),
+        tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size),
+    )
+    moved = v2.functional.clamp_bounding_boxes(moved).as_subclass(torch.Tensor)
+    kept = box_areas(moved) > LEAST_LEFT * box_areas(boxes)
+    return varied.as_subclass(torch.Tensor), Target(moved[kept], class_indices[kept])
+
+
+def choose_corner(image: np.ndarray, target: Target, size: tuple[int, int]) -> tuple[int, int]:
+    """Return where a crop of (height, width) starts; often so that it shows the middle of a box."""
+    room = [max(0, image.shape[axis] - size[axis]) for axis in (0, 1)]
+    if any(room) and len(target.boxes) and float(torch.rand(())) < BIASED_CROPS:
+        x, y = box_middles(target.boxes)[int(torch.randint(len(target.boxes), ()))].tolist()
+        corner = [middle - float(torch.rand(())) * length for middle, length in zip((y, x), size)]
+        top, left = (int(np.clip(start, 0, most)) for start, most in zip(corner, room))
+        return top, left
+    return int(torch.randint(room[0] + 1, ())), int(torch.randint(room[1] + 1, ()))
+
+
+def box_middles(boxes: torch.Tensor) -> torch.Tensor:
+    """Return the middles x, y of boxes, float32 (N, 4) xyxy: float32 (N, 2)."""
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
+
+
+def box_areas(boxes: torch.Tensor) -> torch.Tensor:
+    """Return the areas of boxes, float32 (N, 4) xyxy: float32 (N,)."""
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def make_label(target: Target, classes: Sequence[str]) -> BoxLabel:
+    """Return the label that a target stands for, to show what is trained on."""
+    pairs = zip(target.class_indices.tolist(), target.boxes.tolist())
+    return BoxLabel(Box(classes[index], *box) for index, box in pairs)
+
+
+def make_maps(target: Target, class_count: int, size: tuple[int, int]) -> tuple[torch.Tensor, ...]:
+    """Return what a perfect network says of an input of (height, width), h and w cells of STRIDE pixels.
+
+    heat: float32 (K, h, w), 1 at the middle of each box, falling off as a Gaussian of its shape.
+    sides: float32 (4, h, w), distances in pixels to the left, top, right and bottom side.
+    weights: float32 (h, w), how much sides count there; they add up to 1 for a box. Where boxes
+    share a cell the smaller one has it.
+    """
+    height, width = size[0] // STRIDE, size[1] // STRIDE
+    heat = np.zeros((class_count, height, width), np.float32)
+    sides = np.zeros((4, height, width), np.float32)
+    weights = np.zeros((height, width), np.float32)
+    boxes, indices = target.boxes.numpy(), target.class_indices.numpy()
+    for i in np.argsort(-box_areas(target.boxes).numpy(), kind="stable"):
+        x0, y0, x1, y1 = boxes[i]
+        columns, across = heat_along(x0, x1, width)
+        rows, down = heat_along(y0, y1, height)
+        bump = np.outer(down, across)  # (rows, columns)
+        place = np.ix_(rows, columns)
+        heat[indices[i]][place] = np.maximum(heat[indices[i]][place], bump)
+        x, y = (columns + 0.5) * STRIDE, (rows[:, None] + 0.5) * STRIDE
+        near = np.stack(np.broadcast_arrays(x - x0, y - y0, x1 - x, y1 - y))  # (4, rows, columns)
+        can_say = (near >= LOWEST_SIDE).all(axis=0)
+        sides[:, *place] = np.where(can_say, near, sides[:, *place])
+        share = bump / max(float(bump[can_say].sum()), 1e-6)
+        weights[place] = np.where(can_say, share, weights[place])
+    return tuple(torch.from_numpy(array) for array in (heat, sides, weights))
+
+
+def heat_along(start: float, end: float, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cells, int (n,), of `length` that a box's side from start to end warms, and how much.
+
+    float32 (n,): 1 at the cell of its middle, a Gaussian around it that ends after three sigmas.
+    """
+    middle = int(np.clip((start + end) / 2 // STRIDE, 0, length - 1))
+    radius = int(HEAT_REACH * (end - start) / 2 / STRIDE)
+    cells = np.arange(max(0, middle - radius), min(length, middle + radius + 1))
+    sigma = (2 * radius + 1) / 6
+    return cells, np.exp(-((cells - middle) ** 2) / (2 * sigma**2)).astype(np.float32)
+
+
+def compute_loss(model: nn.Module, inputs: torch.Tensor, targets: list[Target]) -> torch.Tensor:
+    """Return the loss of a batch, float32: focal loss of the heat, and GIoU loss of the boxes."""
+    logits, sides = (output.float() for output in model(inputs))  # (N, K, h, w), (N, 4, h, w)
+    size = inputs.shape[2], inputs.shape[3]
+    maps = zip(*(make_maps(target, logits.shape[1], size) for target in targets))
+    heat, wanted, weights = (torch.stack(part).to(logits.device) for part in maps)
+    return heat_loss(logits, heat) + SIDES_WEIGHT * sides_loss(sides, wanted, weights)
+
+
+def heat_loss(logits: torch.Tensor, heat: torch.Tensor) -> torch.Tensor:
+    """Return the focal loss of heatmaps (N, K, h, w) a thing (CornerNet, Law and Deng, 2018)."""
+    scores = logits.sigmoid()
+    is_middle = heat == 1
+    found = (1 - scores) ** 2 * nn.functional.logsigmoid(logits)
+    quiet = (1 - heat) ** 4 * scores**2 * nn.functional.logsigmoid(-logits)
+    return -torch.where(is_middle, found, quiet).sum() / is_middle.sum().clamp(min=1)
+
+
+def sides_loss(sides: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the mean GIoU loss (Rezatofighi et al., 2019) of boxes by their sides, (N, 4, h, w)."""
+    counts = weights > 0  # (N, h, w)
+    found, truth = (sides_to_boxes(part.permute(0, 2, 3, 1)[counts]) for part in (sides, wanted))
+    losses = generalized_box_iou_loss(found, truth)  # (n,)
+    return (losses * weights[counts]).sum() / weights.sum().clamp(min=1)
+
+
+def sides_to_boxes(sides: torch.Tensor) -> torch.Tensor:
+    """Return boxes around the origin, xyxy (n, 4), of sides (n, 4); each at least a little wide."""
+    low = -sides[:, :2]
+    return torch.cat([low, torch.maximum(sides[:, 2:], low + 0.25)], dim=1)
+
+
+def choose_threshold(
+    predictions: Iterable[BoxPrediction | None],
+    labels: Iterable[BoxLabel | None],
+    classes: Sequence[str],
+) -> float:
+    """Return the score from which boxes count: best f1; FALLBACK_THRESHOLD where nothing is labeled."""
+    predictions, labels = list(predictions), list(labels)
+    if not any(label and label.boxes for label in labels):
+        return FALLBACK_THRESHOLD
+    return best_threshold(predictions, labels, classes)
+
+
+def choose_dev(dev: Sequence[Example], framing: Framing) -> list[Example]:
+    """Return the dev images that each round looks at: evenly spread, within DEV_FRAMES inputs."""
+    cost = sum(len(make_frames(example.image_size, framing)) for example in dev)
+    count = max(1, len(dev) * DEV_FRAMES // max(cost, DEV_FRAMES))
+    return [dev[i * len(dev) // count] for i in range(count)] if dev else []
+
+
+def train(
+    model: nn.Module,
+    examples: Sequence[Example],
+    dev: Sequence[Example],
+    classes: Sequence[str],
+    framing: Framing,
+    settings: Settings,
+    monitor: Monitor,
+) -> None:
+    """Train the model in place on the examples; dev decides which round is kept."""
+    images = ScaledImages(examples, framing, partial(make_target, classes=classes))
+    dev_images = ScaledImages(choose_dev(dev, framing), framing)
+    augment = build_augmentation(settings) if settings.augment else v2.Identity()
+    fit(
+        model,
+        images,
+        partial(make_sample, size=crop_size(examples, framing), augment=augment),
+        compute_loss,
+        partial(measure, images=dev_images, task=TASK, classes=classes),
+        settings,
+        monitor,
+    )
