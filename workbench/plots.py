@@ -149,6 +149,7 @@ def _plot_grid(cells: Sequence[tuple[str, str, np.ndarray]], columns: int) -> "F
     grid = picture.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.axis("off")
+        axes.set_anchor("N")  # images of different shapes hang from one line
     for axes, (name, text, image) in zip(grid, cells):
         axes.imshow(_shrink(image), interpolation="nearest" if max(image.shape) < 64 else None)
         shown = f"{clean_name(name, 34, cut_start=True)}\n{clean_name(text, 38)}"
