@@ -3,19 +3,22 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidLabel, UnknownClass
 from .drawing import draw_boxes, find_color
+from .enough import check_every_class
 from .figures import Figures, Series, labeled_pairs, mean_defined, shared_threshold
 from .framing import Frame
 from .matching import AveragePrecision, BoxTally, box_overlap, make_box_arrays
 
 SCORE_FLOOR = 0.02  # boxes below it are not kept: too many, and no threshold would count them
+LOGIT_FLOOR = math.log(SCORE_FLOOR / (1 - SCORE_FLOOR))
 MAX_BOXES = 300
+LEAST_SIDE = 0.5  # pixels of the image: what is thinner once it is clamped lies outside
 
 
 @dataclass(frozen=True)
@@ -144,8 +147,10 @@ def decode(
     ]
     boxes, scores, labels = (np.concatenate(part) for part in zip(*parts))  # (N, 4), (N,), (N,)
     kept = suppress_overlaps(boxes, scores, labels)[:MAX_BOXES]
+    rows = zip(labels[kept].tolist(), boxes[kept].tolist(), scores[kept].tolist())
     return BoxPrediction(
-        tuple(ScoredBox(classes[labels[i]], *boxes[i], float(scores[i])) for i in kept), threshold
+        tuple(ScoredBox(classes[k], x0, y0, x1, y1, score) for k, (x0, y0, x1, y1), score in rows),
+        threshold,
     )
 
 
@@ -155,33 +160,45 @@ def frame_boxes(
     """Return what one frame shows: boxes float32 (N, 4) xyxy in pixels of the image, scores float32
     (N,), class indices int (N,). A thing whose centre another tile sees better is left to that one.
     """
-    scores = 1 / (1 + np.exp(-heatmap.astype(np.float32)))  # (K, h, w)
-    is_peak = (scores >= local_maximum(scores)) & (scores >= SCORE_FLOOR)
+    logits = heatmap.astype(np.float32)
+    is_peak = (logits >= LOGIT_FLOOR) & (logits >= local_maximum(logits))
     labels, rows, columns = np.nonzero(is_peak)
-    values = scores[labels, rows, columns]
-    best = np.argsort(-values, kind="stable")[: 2 * MAX_BOXES]
+    values = logits[labels, rows, columns]
+    best = np.argsort(-values, kind="stable")[:MAX_BOXES]
     labels, rows, columns, values = labels[best], rows[best], columns[best], values[best]
     stride = frame.input_size[0] / heatmap.shape[1]
-    centres = np.stack([columns, rows], axis=1).astype(np.float32) * stride + stride / 2  # (N, 2)
+    centres = (np.stack([columns, rows], axis=1).astype(np.float32) + 0.5) * stride  # (N, 2)
     near = sides[:, rows, columns].T  # (N, 4)
     boxes = np.concatenate([centres - near[:, :2], centres + near[:, 2:]], axis=1)
     boxes = clamp_boxes(frame.boxes_to_image(boxes), frame.image_size)
-    has_area = (boxes[:, 2] - boxes[:, 0] > 0.5) & (boxes[:, 3] - boxes[:, 1] > 0.5)
-    kept = has_area & frame.owns(centres)
-    return boxes[kept], values[kept], labels[kept]
+    has_area = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_SIDE).all(axis=1)
+    kept = has_area & widen(frame, stride).owns(centres)
+    return boxes[kept], 1 / (1 + np.exp(-values[kept])), labels[kept]
 
 
-def local_maximum(scores: np.ndarray) -> np.ndarray:
+def widen(frame: Frame, pixels: float) -> Frame:
+    """Return a frame that owns a few pixels more on each side.
+
+    A thing on the line between two tiles lies in cells that differ by less than one stride; without
+    it neither might own the thing. That both do is settled by `suppress_overlaps`.
+    """
+    left, top, right, bottom = (max(0.0, margin - pixels) for margin in frame.margins)
+    return replace(frame, margins=(left, top, right, bottom))
+
+
+def local_maximum(values: np.ndarray) -> np.ndarray:
     """Return the highest value among each position and its eight neighbours: float32 (K, h, w)."""
-    padded = np.pad(scores, ((0, 0), (1, 1), (1, 1)), constant_values=-1)
+    padded = np.pad(values, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
     rows = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
-    return np.maximum(np.maximum(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
+    highest: np.ndarray = np.maximum(np.maximum(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
+    return highest
 
 
 def clamp_boxes(boxes: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     """Return boxes, float32 (N, 4) xyxy, cut off at the borders of an image of (height, width)."""
     height, width = image_size
-    return np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+    clamped: np.ndarray = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+    return clamped
 
 
 def suppress_overlaps(
@@ -193,13 +210,14 @@ def suppress_overlaps(
     one of its class by an IoU above `most` is left out.
     """
     order = np.argsort(-scores, kind="stable")
+    boxes, labels = boxes[order], labels[order]
     same = labels[:, None] == labels[None, :]
-    clashes = (box_overlap(boxes, boxes) > most) & same
-    kept: list[int] = []
-    for index in order:
-        if not clashes[index, kept].any():
-            kept.append(int(index))
-    return np.array(kept, dtype=np.int64)
+    clashes = (box_overlap(boxes, boxes) > most) & same  # (N, N)
+    is_kept = np.ones(len(order), np.bool_)
+    for row in np.flatnonzero(np.triu(clashes, 1).any(axis=1)):
+        if is_kept[row]:
+            is_kept[row + 1 :] &= ~clashes[row, row + 1 :]
+    return order[is_kept]
 
 
 def evaluate(
@@ -312,3 +330,11 @@ def draw(
         for box in boxes
     )
     return draw_boxes(image, named)
+
+
+def check_enough(labeled: int, images_per_class: Mapping[str, int]) -> None:
+    """Raise NotEnoughLabels unless a model can learn from the train split.
+
+    labeled: its labeled images. images_per_class: how many of them hold each class.
+    """
+    check_every_class(images_per_class)

@@ -47,11 +47,14 @@ def box_overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     result; a box without area overlaps nothing. Source: PASCAL VOC (Everingham et al., 2010).
     """
     boxes, others = np.asarray(boxes, np.float64), np.asarray(others, np.float64)
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])  # (N, M, 2)
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])  # (N, M, 2)
-    shared = np.clip(high - low, 0, None).prod(axis=2)  # (N, M)
+    sides = [  # (N, M), one axis at a time: much faster than both at once
+        np.minimum.outer(boxes[:, axis + 2], others[:, axis + 2])
+        - np.maximum.outer(boxes[:, axis], others[:, axis])
+        for axis in (0, 1)
+    ]
+    shared = np.maximum(sides[0], 0) * np.maximum(sides[1], 0)  # (N, M)
     areas = [np.clip(side[:, 2:] - side[:, :2], 0, None).prod(axis=1) for side in (boxes, others)]
-    union = areas[0][:, None] + areas[1][None, :] - shared
+    union = np.add.outer(*areas) - shared
     overlap: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return overlap
 

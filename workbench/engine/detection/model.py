@@ -6,12 +6,13 @@ distances, feature pyramids (Lin et al., 2017) for the way from wide features do
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import nn
 
 from ...settings import Settings
-from ..backbone import build_backbone
+from ..backbone import Network, build_backbone
 
 PRESETS = {
     "fast": Settings(input_size=320, batch_size=8, min_steps=130, max_steps=360, passes=20),
@@ -25,7 +26,7 @@ LOWEST_SIDE = -STRIDE / 2  # a cell's middle may lie that far outside of a thin 
 HIGHEST_LOG = 5.0  # of a distance in typical sides: about 2400 pixels
 
 
-class DetectionModel(nn.Module):
+class DetectionModel(Network):
     """Where each class has things, and how far their sides are."""
 
     output_names = ("heatmap", "sides")
@@ -37,11 +38,9 @@ class DetectionModel(nn.Module):
         self.widest = convolve(channels[-1], WIDTH, stride=2)  # stride 32, for the largest things
         self.lateral = nn.ModuleList(nn.Conv2d(count, WIDTH, 1) for count in channels[::-1])
         self.smooth = nn.ModuleList(convolve(WIDTH, WIDTH) for _ in channels)
-        self.heatmap = nn.Sequential(convolve(WIDTH, WIDTH), nn.Conv2d(WIDTH, len(classes), 1))
-        self.sides = nn.Sequential(convolve(WIDTH, WIDTH), nn.Conv2d(WIDTH, 4, 1))
-        nn.init.constant_(self.heatmap[1].bias, math.log(FIRST_SCORE / (1 - FIRST_SCORE)))
-        for head in (self.heatmap[1], self.sides[1]):
-            nn.init.normal_(head.weight, std=0.01)
+        first_logit = math.log(FIRST_SCORE / (1 - FIRST_SCORE))
+        self.heatmap = build_head(len(classes), first_logit)
+        self.sides = build_head(4, 0.0)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return heatmap logits and sides of normalised float (N, 3, H, W) images.
@@ -65,6 +64,14 @@ def convolve(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
+
+
+def build_head(outputs: int, first: float) -> nn.Sequential:
+    """Return what reads `outputs` numbers from each cell; untrained they are about `first`."""
+    last = nn.Conv2d(WIDTH, outputs, 1)
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.constant_(cast(torch.Tensor, last.bias), first)
+    return nn.Sequential(convolve(WIDTH, WIDTH), last)
 
 
 def build_model(classes: Sequence[str], settings: Settings) -> DetectionModel:

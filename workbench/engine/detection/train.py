@@ -20,6 +20,7 @@ from ...tasks import find_task
 from ...tasks.detection import Box, BoxLabel, BoxPrediction, best_threshold
 from ...tasks.framing import Frame, Framing, make_frames, round_up, whole_frame
 from ..augment import vary_light, vary_view
+from ..backbone import Network
 from ..data import Example, ScaledImages, pad_to, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
@@ -52,10 +53,6 @@ class Target:
     boxes: torch.Tensor
     class_indices: torch.Tensor
 
-    def __getitem__(self, chosen: torch.Tensor) -> "Target":
-        """Return only the chosen boxes: bool (N,)."""
-        return Target(self.boxes[chosen], self.class_indices[chosen])
-
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
     """Return whole images where their boxes stay large enough, else a scale at which they do.
@@ -77,8 +74,9 @@ def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
 
 
 def box_sides(examples: Sequence[Example]) -> tuple[float, float]:
-    """Return the short side of small boxes (of the class with the thinnest) and the long side of large
-    ones, in pixels of the image; infinity and 0 without boxes.
+    """Return the short side of small boxes and the long side of large ones, in pixels of the image.
+
+    The first is that of the class with the thinnest. Infinity and 0 without boxes.
     """
     sides: dict[str, list[tuple[float, float]]] = {}
     for example in examples:
@@ -108,7 +106,7 @@ def build_augmentation(settings: Settings) -> v2.Transform:
 
 
 def crop_size(examples: Sequence[Example], framing: Framing) -> tuple[int, int]:
-    """Return the (height, width) of training crops: one tile, or less where all images are smaller."""
+    """Return the (height, width) of training crops: one tile, or less where images are smaller."""
     sizes = np.array([whole_frame(example.image_size, framing).scaled_size for example in examples])
     height, width = (round_up(int(side), 32) for side in sizes.max(axis=0))
     return min(height, framing.input_size[0]), min(width, framing.input_size[1])
@@ -117,7 +115,7 @@ def crop_size(examples: Sequence[Example], framing: Framing) -> tuple[int, int]:
 def make_sample(
     image: np.ndarray, target: Target, size: tuple[int, int], augment: v2.Transform
 ) -> tuple[torch.Tensor, Target]:
-    """Return one training crop, uint8 (3, h, w), and its target: the boxes whose middle it shows."""
+    """Return one training crop, uint8 (3, h, w), and the boxes whose middle it shows."""
     top, left = choose_corner(image, target, size)
     cut = image[top : top + size[0], left : left + size[1]]
     boxes = target.boxes - torch.tensor([left, top, left, top])
@@ -161,7 +159,7 @@ def make_label(target: Target, classes: Sequence[str]) -> BoxLabel:
 
 
 def make_maps(target: Target, class_count: int, size: tuple[int, int]) -> tuple[torch.Tensor, ...]:
-    """Return what a perfect network says of an input of (height, width), h and w cells of STRIDE pixels.
+    """Return what a perfect network says of an input of (height, width), cells of STRIDE pixels.
 
     heat: float32 (K, h, w), 1 at the middle of each box, falling off as a Gaussian of its shape.
     sides: float32 (4, h, w), distances in pixels to the left, top, right and bottom side.
@@ -178,21 +176,21 @@ def make_maps(target: Target, class_count: int, size: tuple[int, int]) -> tuple[
         columns, across = heat_along(x0, x1, width)
         rows, down = heat_along(y0, y1, height)
         bump = np.outer(down, across)  # (rows, columns)
-        place = np.ix_(rows, columns)
-        heat[indices[i]][place] = np.maximum(heat[indices[i]][place], bump)
+        place = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        heat[indices[i], *place] = np.maximum(heat[indices[i], *place], bump)
         x, y = (columns + 0.5) * STRIDE, (rows[:, None] + 0.5) * STRIDE
         near = np.stack(np.broadcast_arrays(x - x0, y - y0, x1 - x, y1 - y))  # (4, rows, columns)
         can_say = (near >= LOWEST_SIDE).all(axis=0)
-        sides[:, *place] = np.where(can_say, near, sides[:, *place])
+        np.copyto(sides[:, *place], near, where=can_say)
         share = bump / max(float(bump[can_say].sum()), 1e-6)
-        weights[place] = np.where(can_say, share, weights[place])
+        np.copyto(weights[place], share, where=can_say)
     return tuple(torch.from_numpy(array) for array in (heat, sides, weights))
 
 
 def heat_along(start: float, end: float, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cells, int (n,), of `length` that a box's side from start to end warms, and how much.
+    """Return the cells, of `length`, that a box from start to end warms, and how much.
 
-    float32 (n,): 1 at the cell of its middle, a Gaussian around it that ends after three sigmas.
+    int (n,) and float32 (n,): 1 at the cell of its middle, a Gaussian of three sigmas around it.
     """
     middle = int(np.clip((start + end) / 2 // STRIDE, 0, length - 1))
     radius = int(HEAT_REACH * (end - start) / 2 / STRIDE)
@@ -201,7 +199,7 @@ def heat_along(start: float, end: float, length: int) -> tuple[np.ndarray, np.nd
     return cells, np.exp(-((cells - middle) ** 2) / (2 * sigma**2)).astype(np.float32)
 
 
-def compute_loss(model: nn.Module, inputs: torch.Tensor, targets: list[Target]) -> torch.Tensor:
+def compute_loss(model: Network, inputs: torch.Tensor, targets: list[Target]) -> torch.Tensor:
     """Return the loss of a batch, float32: focal loss of the heat, and GIoU loss of the boxes."""
     logits, sides = (output.float() for output in model(inputs))  # (N, K, h, w), (N, 4, h, w)
     size = inputs.shape[2], inputs.shape[3]
@@ -220,10 +218,10 @@ def heat_loss(logits: torch.Tensor, heat: torch.Tensor) -> torch.Tensor:
 
 
 def sides_loss(sides: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return the mean GIoU loss (Rezatofighi et al., 2019) of boxes by their sides, (N, 4, h, w)."""
+    """Return the mean GIoU loss (Rezatofighi et al., 2019) of boxes; sides are (N, 4, h, w)."""
     counts = weights > 0  # (N, h, w)
     found, truth = (sides_to_boxes(part.permute(0, 2, 3, 1)[counts]) for part in (sides, wanted))
-    losses = generalized_box_iou_loss(found, truth)  # (n,)
+    losses: torch.Tensor = generalized_box_iou_loss(found, truth)  # (n,)
     return (losses * weights[counts]).sum() / weights.sum().clamp(min=1)
 
 
@@ -238,7 +236,7 @@ def choose_threshold(
     labels: Iterable[BoxLabel | None],
     classes: Sequence[str],
 ) -> float:
-    """Return the score from which boxes count: best f1; FALLBACK_THRESHOLD where nothing is labeled."""
+    """Return the score with the best f1; FALLBACK_THRESHOLD where nothing is labeled."""
     predictions, labels = list(predictions), list(labels)
     if not any(label and label.boxes for label in labels):
         return FALLBACK_THRESHOLD
@@ -253,7 +251,7 @@ def choose_dev(dev: Sequence[Example], framing: Framing) -> list[Example]:
 
 
 def train(
-    model: nn.Module,
+    model: Network,
     examples: Sequence[Example],
     dev: Sequence[Example],
     classes: Sequence[str],
