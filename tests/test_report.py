@@ -106,7 +106,7 @@ def test_the_text_says_on_what_was_measured():
     text = str(report_anomaly())
     assert "Run 'run-7' on 104 test images." in text
     assert "Threshold: 0.50." in text
-    assert "snapshot 'before cleanup'; 3 labels changed since" in text
+    assert "Trained on snapshot 'before cleanup'; 3 labels changed since" in text
     assert "overkill           0.020  (95 % interval 0.006 to 0.070)" in text
 
 

@@ -23,7 +23,7 @@ class Report:
 
     report["map_50"] is one figure; nan where it is not defined. split: None for all splits.
     threshold: what was asked for; None: the model's own. changed_labels: how many labels of the
-    project changed since the snapshot that was measured. images: how many images were measured.
+    project changed since the snapshot that the run was trained on. images: how many images were measured.
     """
 
     task: str
@@ -95,7 +95,7 @@ class Report:
         return [
             f"Run {self.run_name!r} on {count_words(self.images, f'{split}image')}.",
             f"Threshold: {decided}.",
-            f"Labels as in snapshot {self.snapshot_name!r}; {changed} changed since.",
+            f"Trained on snapshot {self.snapshot_name!r}; {changed} changed since.",
         ]
 
     def plot(self) -> "Figure":

@@ -79,7 +79,7 @@ def test_classes_in_another_order_are_matched_by_name():
 
 def test_masks_larger_than_one_strip_are_counted_whole(monkeypatch):
     whole = evaluate([predict(LEFT)], [MaskLabel(TOP)], CLASSES, None).confusion
-    monkeypatch.setattr("workbench.tasks.segmentation.PIXELS_AT_ONCE", 5)
+    monkeypatch.setattr("workbench.tasks.arrays.PIXELS_AT_ONCE", 5)
     strips = evaluate([predict(LEFT)], [MaskLabel(TOP)], CLASSES, None).confusion
     assert strips.tolist() == whole.tolist()
 

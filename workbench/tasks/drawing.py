@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .arrays import row_strips
+
 Color = tuple[int, int, int]
 Rectangle = tuple[float, float, float, float]
 NamedBox = tuple[Rectangle, str, str, Color]
@@ -51,8 +53,11 @@ def blend(
     fill = np.asarray(fills, np.float64)
     kept = np.round((1 - fill) * 256).astype(np.uint16)  # (N,)
     added = np.floor(np.asarray(colors) * (256 - kept)[:, None]).astype(np.uint16)  # (N, 3)
-    blended: np.ndarray = (image * kept[levels][..., None] + added[levels]) >> 8
-    return blended.astype(np.uint8)
+    blended = np.empty_like(image)
+    for rows in row_strips(levels.shape):
+        level = levels[rows]
+        blended[rows] = (image[rows] * kept[level][..., None] + added[level]) >> 8
+    return blended
 
 
 def draw_mask(
