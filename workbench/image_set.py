@@ -13,7 +13,8 @@ import numpy as np
 from .errors import ImageNotFound, InvalidSetting
 from .store import images as stored
 from .store import labels, search
-from .store.database import Store
+from .store.classes import list_classes
+from .store.database import Store, reading
 from .store.search import ANY, Filter, Unset
 from .store.splits import check_split
 
@@ -298,7 +299,10 @@ class ImageSet:
         # Imported here, because matplotlib takes long to load.
         from .plots import plot_images
 
-        return plot_images(self.page(0, limit), columns=columns)
+        with reading(self._store) as connection:
+            rows = list_classes(connection)
+        colors = {row.name: row.color for row in rows}
+        return plot_images(self.page(0, limit), columns, limit, [*colors], colors)
 
     def _make(self, row: stored.ImageRow) -> Image:
         """Return the image of a row."""

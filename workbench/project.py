@@ -11,13 +11,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
-from .errors import InvalidSetting, WorkbenchError
+from .errors import RunFailed, InvalidSetting, WorkbenchError
 from .image_set import Image, ImageSet, find_ids
-from .store import class_removal, schema
+from .store import class_removal
 from .store.classes import ClassRow, add_row, list_classes, recolor_row, rename_row
-from .store.database import DATABASE, Store, create_store, open_store, reading, writing
+from .store.database import (
+    DATABASE,
+    Store,
+    create_store,
+    open_store,
+    read_name,
+    reading,
+    write_name,
+    writing,
+)
 from .store.images import remove_images
 from .store.labels import LabelRevision, revert_label
 from .store.runs import list_runs
@@ -95,15 +102,13 @@ class Project:
     @property
     def name(self) -> str:
         """The project's name. Can be set."""
-        with reading(self.store) as connection:
-            return str(connection.execute(sa.select(schema.project.c.name)).scalar_one())
+        return read_name(self.store)
 
     @name.setter
     def name(self, name: str) -> None:
         if not isinstance(name, str) or not name.strip():
             raise InvalidSetting(f"A project needs a name, not {name!r}.")
-        with writing(self.store) as connection:
-            connection.execute(sa.update(schema.project).values(name=name))
+        write_name(self.store, name)
 
     @property
     def images(self) -> ImageSet:
@@ -226,27 +231,42 @@ class Project:
         preset: str = "fast",
         seed: int = 0,
         time_limit: float | None = None,
+        name: str | None = None,
         **settings: Any,
     ) -> "Run":
         """Start a training run in a process of its own and return it at once.
 
-        time_limit: seconds for the whole run. settings: see `workbench.settings.Settings`.
+        preset: "fast" or "accurate". time_limit: seconds for the whole run. settings: what to change
+        in the preset, see `workbench.settings.Settings`. A project without any split is split first.
+        Raises InvalidSetting and NotEnoughLabels.
         """
         # Imported here, as in the two below: to browse and label, none of it is needed.
-        from .runs import start_run
+        from .training import start_training
 
-        return start_run(self.store, preset, seed, time_limit, **settings)
+        changes = {"seed": seed, "time_limit": time_limit, **settings}
+        return self.runs[start_training(self.store, preset, self.classes, name, changes)]
 
     def train(
         self,
         preset: str = "fast",
         seed: int = 0,
         time_limit: float | None = None,
+        name: str | None = None,
+        progress: bool = True,
         **settings: Any,
     ) -> "Run":
-        """Train, and return the run when it has ended; a bar shows how far it is."""
-        run = self.start_training(preset, seed, time_limit, **settings)
-        run.wait()
+        """Train, and return the run when it has ended; a bar shows how far it is.
+
+        Interrupting it cancels the run. Raises RunFailed where training fails.
+        """
+        run = self.start_training(preset, seed, time_limit, name, **settings)
+        try:
+            status = run.wait(progress=progress)
+        except KeyboardInterrupt:
+            run.cancel(wait=False)
+            raise
+        if status in ("failed", "interrupted"):
+            raise RunFailed(run.error or f"Run {run.name!r} failed; run.log has the details.")
         return run
 
     @property
@@ -315,10 +335,8 @@ def find_author() -> str | None:
 
 def summarize(store: Store) -> ProjectSummary:
     """Return the name and the counts of a project."""
-    with reading(store) as connection:
-        name = connection.execute(sa.select(schema.project.c.name)).scalar_one()
     return ProjectSummary(
-        name,
+        read_name(store),
         store.task,
         store.folder,
         count_images(store),

@@ -287,3 +287,15 @@ def _back_up(folder: Path, version: int) -> None:
             sync_folder(folder)
     except sqlite3.Error as error:
         raise StorageFailed(_explain(folder, str(error))) from error
+
+
+def read_name(store: Store) -> str:
+    """Return what the project is called."""
+    with reading(store) as connection:
+        return str(connection.execute(sa.select(schema.project.c.name)).scalar_one())
+
+
+def write_name(store: Store, name: str) -> None:
+    """Call the project by another name; its folder stays."""
+    with writing(store) as connection:
+        connection.execute(sa.update(schema.project).values(name=name))

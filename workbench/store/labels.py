@@ -1,6 +1,6 @@
 """Labels: the current one of each image, and every revision that led to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -221,7 +221,7 @@ def read_label_and_revision(store: Store, image_id: int) -> tuple[Any, int]:
     return label, row.revision_id or 0
 
 
-def read_revision(store: Store, revision_id: int, class_ids: dict[str, int]) -> Any:
+def read_revision(store: Store, revision_id: int, class_ids: Mapping[str, int]) -> Any:
     """Return the label of one revision, by the classes given; None where it says unlabeled."""
     table = schema.label_revisions
     query = sa.select(table.c.record, table.c.mask_sha256).where(table.c.id == revision_id)
@@ -231,7 +231,7 @@ def read_revision(store: Store, revision_id: int, class_ids: dict[str, int]) -> 
 
 
 def unpack(
-    store: Store, record: dict[str, Any] | None, mask_sha256: str | None, class_ids: dict[str, int]
+    store: Store, record: dict[str, Any] | None, mask_sha256: str | None, class_ids: Mapping[str, int]
 ) -> Any:
     """Return the label of a record and its mask; None for no record."""
     if record is None:

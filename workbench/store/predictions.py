@@ -65,7 +65,7 @@ def read_prediction(store: Store, run_id: str, image_id: int) -> Any:
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of one file. Raises StorageFailed when it is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise StorageFailed(f"{path} cannot be read ({error}); predict again.") from error

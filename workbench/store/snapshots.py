@@ -65,7 +65,7 @@ class Snapshot:
         """Return the label that the image had, or None where it was unlabeled."""
         if item.revision_id is None:
             return None
-        return read_revision(self.store, item.revision_id, dict(self.class_ids))
+        return read_revision(self.store, item.revision_id, self.class_ids)
 
     def read_image(self, item: SnapshotItem) -> np.ndarray:
         """Return the image upright: uint8 (H, W, 3)."""
@@ -174,3 +174,15 @@ def count_changes(store: Store, snapshot_id: int) -> int:
     query = sa.select(sa.func.count()).select_from(both).where(now != then)
     with reading(store) as connection:
         return int(connection.execute(query).scalar_one())
+
+
+def add_new_classes(store: Store, snapshot: Snapshot) -> dict[str, int]:
+    """Return {name: id} of a snapshot's classes, by their names then, and of those added since."""
+    known = dict(snapshot.class_ids)
+    with reading(store) as connection:
+        rows = list_classes(connection)
+    return known | {
+        row.name: row.id
+        for row in rows
+        if row.id not in snapshot.class_ids.values() and row.name not in known
+    }
