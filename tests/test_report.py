@@ -110,6 +110,12 @@ def test_the_text_says_on_what_was_measured():
     assert "overkill           0.020  (95 % interval 0.006 to 0.070)" in text
 
 
+def test_a_classification_without_a_threshold_says_none():
+    report = report_classification()
+    assert "Threshold: none." in str(report)
+    assert not report.plot().axes[2].lines
+
+
 def test_one_changed_label_is_in_the_singular_and_none_is_said():
     one = make_report("detection", [], [], ["a"], changed=1)
     none = make_report("detection", [], [], ["a"], changed=0)

@@ -176,7 +176,7 @@ def draw_scores(axes: Axes, groups: Mapping[str, Series], threshold: float | Non
         highest = max(highest, float(shares.max(initial=0)))
         axes.stairs(shares, edges, fill=True, color=color, alpha=0.35)
         axes.stairs(shares, edges, color=color, linewidth=1.2, label=f"{name} ({counts.sum()})")
-    if threshold is not None and not math.isnan(threshold):
+    if threshold and not math.isnan(threshold):
         axes.axvline(
             threshold, color=INK, linestyle="--", linewidth=1.2, label=f"threshold {threshold:.2f}"
         )

@@ -23,7 +23,7 @@ class Report:
 
     report["map_50"] is one figure; nan where it is not defined. split: None for all splits.
     threshold: what was asked for; None: the model's own. changed_labels: how many labels of the
-    project changed since the snapshot that the run was trained on. images: how many images were measured.
+    project changed since the snapshot that the run was trained on. images: how many were measured.
     """
 
     task: str
@@ -86,7 +86,7 @@ class Report:
         """On what was measured, in three short lines: run and images, threshold, labels."""
         split = f"{self.split} " if self.split else ""
         threshold = self.figures.threshold if self.threshold is None else self.threshold
-        decided = "none" if threshold is None else f"{threshold:.2f}"
+        decided = f"{threshold:.2f}" if threshold else "none"
         if threshold is not None and math.isnan(threshold):
             decided = "each prediction's own"
         changed = (

@@ -51,6 +51,12 @@ def test_below_the_threshold_an_image_is_undecided_and_never_correct():
     assert figures.per_class["b"]["recall"] == 1 / 2
 
 
+def test_a_threshold_of_zero_is_none():
+    figures = evaluate(PREDICTIONS, LABELS, CLASSES, 0.0)
+    assert figures.column_names == ("a", "b", "c")
+    assert figures.threshold is None
+
+
 def test_level_probabilities_go_to_the_first_class():
     level = ClassPrediction({"a": 0.5, "b": 0.5, "c": 0.0})
     assert evaluate([level], [ClassLabel("a")], CLASSES, None).overall["accuracy"] == 1.0
