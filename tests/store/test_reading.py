@@ -164,7 +164,7 @@ def test_the_first_of_several_frames_is_taken_and_said(kind, note):
 @pytest.mark.parametrize("fraction", [0.05, 0.3, 0.6, 0.95])
 def test_a_truncated_file_is_rejected(kind, settings, fraction):
     data = encode(PICTURE, kind, **settings)
-    with pytest.raises(UnreadableImage, match="truncated|damaged"):
+    with pytest.raises(UnreadableImage, match=r"truncated|damaged"):
         check_image(data[: int(len(data) * fraction)])
 
 

@@ -129,7 +129,7 @@ def _iterate_zip(path: Path) -> Iterator[Found]:
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
-    """Return the archive, also where a name that claims to be UTF-8 is not; zipfile refuses those."""
+    """Return the archive, also one that zipfile refuses because a name only claims to be UTF-8."""
     try:
         return zipfile.ZipFile(path)
     except UnicodeDecodeError:

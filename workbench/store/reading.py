@@ -101,6 +101,24 @@ def read_image(source: bytes | Path) -> np.ndarray:
         raise UnreadableImage(f"{Path(source).name}: {error}") from None
 
 
+def read_values(path: Path) -> np.ndarray:
+    """Return the numbers that a mask's file holds: (H, W) palette indices or grey levels.
+
+    No scaling and no turning. Raises UnreadableImage for a damaged file or one in color.
+    """
+    data = path.read_bytes()
+    suffix = _check_kind(data)
+    try:
+        values = np.asarray(_load(data, suffix)[0])
+    except UnreadableImage:
+        raise
+    except Exception as error:
+        raise UnreadableImage(_explain(error)) from None
+    if values.ndim != 2:
+        raise UnreadableImage("it is in color; a mask holds one number for each pixel.")
+    return values
+
+
 def make_image_array(image: Image.Image | np.ndarray) -> np.ndarray:
     """Return a picture in memory as uint8 (H, W, 3), RGB, upright.
 
