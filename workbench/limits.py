@@ -54,7 +54,9 @@ def memory_free_bytes(root: Path = CGROUP) -> int:
     for name in ("memory.current", "memory/memory.usage_in_bytes"):
         words = read_words(root / name)
         if words:
-            return max(0, min(free, memory_limit_bytes(root) - int(words[0]) + file_cache_bytes(root)))
+            return max(
+                0, min(free, memory_limit_bytes(root) - int(words[0]) + file_cache_bytes(root))
+            )
     return free
 
 

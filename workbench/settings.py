@@ -8,7 +8,7 @@ from .errors import InvalidSetting
 
 PRESET_NAMES = ("fast", "accurate")
 BACKBONES = ("shipped", "imagenet", "random")
-BOUNDS = {  # setting: (lowest, highest)
+BOUNDS: dict[str, tuple[float, float]] = {  # setting: (lowest, highest)
     "input_size": (64, 2048),
     "batch_size": (1, 256),
     "epochs": (1, 10_000),
@@ -52,7 +52,16 @@ class Settings:
 
 
 CHANGEABLE = frozenset(
-    ("input_size", "batch_size", "epochs", "learning_rate", "time_limit", "seed", "backbone", "augment")
+    (
+        "input_size",
+        "batch_size",
+        "epochs",
+        "learning_rate",
+        "time_limit",
+        "seed",
+        "backbone",
+        "augment",
+    )
 )
 
 

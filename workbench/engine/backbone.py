@@ -53,6 +53,18 @@ class Backbone(nn.Module):
         return self.origin != "random"
 
 
+class Network(nn.Module):
+    """What every room builds: a network on the backbone.
+
+    forward takes normalised float (N, 3, H, W) images and returns a tuple of tensors, which
+    output_names name. calibration: how the threshold was found, where the network itself knows.
+    """
+
+    output_names: tuple[str, ...]
+    backbone: Backbone
+    calibration: dict[str, object] | None = None
+
+
 def build_backbone(weights: str = "shipped") -> Backbone:
     """Return a backbone with the weights that were asked for, or with what there is.
 
@@ -61,7 +73,9 @@ def build_backbone(weights: str = "shipped") -> Backbone:
     "random" starts from nothing. `origin` says which it became. Raises InvalidSetting for others.
     """
     if weights not in CHOICES:
-        raise InvalidSetting(f"There is no backbone {weights!r}. Choose one of {', '.join(CHOICES)}.")
+        raise InvalidSetting(
+            f"There is no backbone {weights!r}. Choose one of {', '.join(CHOICES)}."
+        )
     with torch.random.fork_rng():
         torch.manual_seed(RANDOM_SEED)
         backbone = Backbone()
@@ -93,7 +107,9 @@ def load_resnet(backbone: Backbone, state: dict[str, torch.Tensor]) -> None:
     for name, value in state.items():
         first, _, rest = name.partition(".")
         if first in names:
-            renamed[f"{names[first]}.{rest}"] = value.float() if value.is_floating_point() else value
+            renamed[f"{names[first]}.{rest}"] = (
+                value.float() if value.is_floating_point() else value
+            )
     backbone.load_state_dict(renamed)
 
 

@@ -47,9 +47,7 @@ def save_checkpoint(
     )
 
 
-def load_checkpoint(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> Standing:
+def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Standing:
     """Put model and optimizer where the folder's checkpoint left them; a new Standing without one."""
     if not (folder / NAME).exists():
         return Standing()
@@ -64,9 +62,7 @@ def load_checkpoint(
     return Standing(best_state=parts["best"], **record)
 
 
-def load_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]
-) -> None:
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
     """Put the optimizer's state, by names such as "12.exp_avg", where a checkpoint left it."""
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():

@@ -11,11 +11,11 @@ from torch import nn
 
 from ..errors import RunFailed
 from ..settings import Settings
-from .backbone import Backbone, freeze_norms
+from .backbone import Network, freeze_norms
 from .checkpoint import Standing, load_checkpoint, save_checkpoint
 from .data import MakeSample, ScaledImages, make_batch, normalise
 from .device import choose_device, mixed_precision
-from .monitor import Monitor
+from .monitor import Cancelled, Monitor
 
 ROUNDS = 10  # how often a run looks at the dev images, and saves where it stands
 WARM_UP = 0.08  # fraction of the run in which the learning rate climbs
@@ -23,12 +23,12 @@ WEIGHT_DECAY = 0.02
 PRETRAINED_RATE = 0.2  # of the learning rate, for layers that have learned before
 MAX_GRADIENT = 5.0
 
-ComputeLoss = Callable[[nn.Module, torch.Tensor, list[Any]], torch.Tensor]
-Measure = Callable[[nn.Module], dict[str, float]]
+ComputeLoss = Callable[[Any, torch.Tensor, list[Any]], torch.Tensor]
+Measure = Callable[[Network], dict[str, float]]
 
 
 def fit(
-    model: nn.Module,
+    model: Network,
     images: ScaledImages,
     make_sample: MakeSample,
     compute_loss: ComputeLoss,
@@ -40,7 +40,8 @@ def fit(
 
     compute_loss(model, inputs, targets) gives a scalar; measure(model) the dev figures, of which
     "figure" decides which model is best (higher is better; without it the last is kept). A time
-    limit shortens the schedule; a wish to cancel ends it after the step.
+    limit shortens the schedule; a wish to cancel ends it after the step. Raises Cancelled when that
+    comes before the first round is done, so that there is no model to keep.
     """
     device = choose_device()
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -58,11 +59,13 @@ def fit(
             losses.append(train_step(model, optimizer, inputs.to(device), targets, compute_loss))
             standing.step += 1
             monitor.on_step(clock.fraction, loss=losses[-1], step=standing.step, steps=steps)
-        finish_round(model, standing, losses, measure, monitor)
+        if not monitor.is_cancelled:
+            finish_round(model, standing, losses, measure, monitor)
         standing.elapsed_seconds = clock.elapsed
         save_checkpoint(monitor.folder, standing, model, optimizer)
-    if standing.best_state:
-        model.load_state_dict(standing.best_state)
+    if not standing.best_state:
+        raise Cancelled
+    model.load_state_dict(standing.best_state)
 
 
 class Clock:
@@ -87,17 +90,20 @@ class Clock:
         return min(1.0, max(by_step, self.elapsed / (self.resumed_seconds + self.seconds)))
 
 
-def parameter_groups(model: nn.Module, settings: Settings) -> list[dict[str, Any]]:
+def parameter_groups(model: Network, settings: Settings) -> list[dict[str, Any]]:
     """Return the optimizer's groups: pretrained layers learn more slowly than new ones."""
     groups: dict[float, list[nn.Parameter]] = {1.0: [], PRETRAINED_RATE: []}
-    backbone = getattr(model, "backbone", None)
-    slow = isinstance(backbone, Backbone) and backbone.is_pretrained
+    slow = model.backbone.is_pretrained
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             rate = PRETRAINED_RATE if slow and name.startswith("backbone.") else 1.0
             groups[rate].append(parameter)
     return [
-        {"params": parameters, "lr": rate * settings.learning_rate, "base": rate * settings.learning_rate}
+        {
+            "params": parameters,
+            "lr": rate * settings.learning_rate,
+            "base": rate * settings.learning_rate,
+        }
         for rate, parameters in groups.items()
         if parameters
     ]
@@ -117,7 +123,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
 
 
 def train_step(
-    model: nn.Module,
+    model: Network,
     optimizer: torch.optim.Optimizer,
     images: torch.Tensor,
     targets: list[Any],
@@ -125,13 +131,14 @@ def train_step(
 ) -> float:
     """Improve the model by one batch and return its loss. Raises RunFailed for a loss that is not finite."""
     model.train()
-    backbone = getattr(model, "backbone", None)
-    if isinstance(backbone, Backbone) and backbone.is_pretrained:
-        freeze_norms(backbone)
+    if model.backbone.is_pretrained:
+        freeze_norms(model.backbone)
     with mixed_precision(images.device):
         loss = compute_loss(model, normalise(images), targets)
     if not torch.isfinite(loss):
-        raise RunFailed("Training lost its way (the loss is not finite); try a lower learning_rate.")
+        raise RunFailed(
+            "Training lost its way (the loss is not finite); try a lower learning_rate."
+        )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT)
@@ -140,7 +147,7 @@ def train_step(
 
 
 def finish_round(
-    model: nn.Module,
+    model: Network,
     standing: Standing,
     losses: list[float],
     measure: Measure,

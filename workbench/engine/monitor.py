@@ -12,11 +12,15 @@ EVENT_SECONDS = 0.3  # progress is written at most this often
 EXPORT_SECONDS = 9.0  # kept back from a time limit, for export and figures
 
 
-class Monitor:
-    """The line between one training run and those who watch it.
+TRAINING_SHARE = 0.9  # of a run's progress; the rest is export and figures
 
-    start_fraction, end_fraction: which part of the whole run's progress training itself takes.
-    """
+
+class Cancelled(Exception):
+    """A run was cancelled before there was a model worth keeping."""
+
+
+class Monitor:
+    """The line between one training run and those who watch it."""
 
     def __init__(self, folder: Path, time_limit: float | None = None) -> None:
         self.folder = folder
@@ -37,7 +41,9 @@ class Monitor:
         now = time.monotonic()
         if now - self._last_event >= EVENT_SECONDS:
             self._last_event = now
-            append_event(self.folder, "progress", fraction=fraction * 0.9, **finite(values))
+            append_event(
+                self.folder, "progress", fraction=fraction * TRAINING_SHARE, **finite(values)
+            )
 
     def on_epoch(self, figures: Mapping[str, Any]) -> None:
         """Tell what one round of training gave: loss and figures."""

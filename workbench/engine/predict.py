@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..tasks import Task
 from ..tasks.framing import Frame, cut_input, make_frames
+from .backbone import Network
 from .data import ScaledImages, normalise, to_tensor
 from .device import mixed_precision
 
@@ -16,7 +16,7 @@ Outputs = dict[str, np.ndarray]
 DEFAULT_THRESHOLD = 0.5
 
 
-def predict(model: nn.Module, images: torch.Tensor) -> Outputs:
+def predict(model: Network, images: torch.Tensor) -> Outputs:
     """Return the network's outputs by name, each float32 (N, ...), for uint8 (N, 3, H, W) images."""
     device = next(model.parameters()).device
     with torch.inference_mode(), mixed_precision(device):
@@ -24,7 +24,7 @@ def predict(model: nn.Module, images: torch.Tensor) -> Outputs:
     return {name: value.float().cpu().numpy() for name, value in zip(model.output_names, values)}
 
 
-def predict_frames(model: nn.Module, scaled: np.ndarray, frames: Sequence[Frame]) -> list[Outputs]:
+def predict_frames(model: Network, scaled: np.ndarray, frames: Sequence[Frame]) -> list[Outputs]:
     """Return the outputs of each frame of a scaled image, uint8 (h, w, 3)."""
     results = []
     for frame in frames:
@@ -34,7 +34,7 @@ def predict_frames(model: nn.Module, scaled: np.ndarray, frames: Sequence[Frame]
 
 
 def predict_examples(
-    model: nn.Module, images: ScaledImages, task: Task, classes: Sequence[str], threshold: float
+    model: Network, images: ScaledImages, task: Task, classes: Sequence[str], threshold: float
 ) -> Iterator[Any]:
     """Yield the prediction of every image, in order."""
     for index in range(len(images)):
@@ -44,7 +44,7 @@ def predict_examples(
 
 
 def measure(
-    model: nn.Module, images: ScaledImages, task: Task, classes: Sequence[str]
+    model: Network, images: ScaledImages, task: Task, classes: Sequence[str]
 ) -> dict[str, float]:
     """Return the task's overall figures on labeled images; {} where there are none.
 

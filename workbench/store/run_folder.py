@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +128,34 @@ def forget_cancel(folder: Path) -> None:
 def is_cancel_asked(folder: Path) -> bool:
     """Tell whether somebody asked the run to stop."""
     return os.path.exists(folder / CANCEL)
+
+
+@dataclass
+class RunState:
+    """What a run's events say, so far."""
+
+    status: str = "queued"
+    progress: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    error: str | None = None
+    notes: list[str] = field(default_factory=list)
+    step: dict[str, Any] = field(default_factory=dict)
+
+    def apply(self, event: Mapping[str, Any]) -> None:
+        """Take in one more event."""
+        kind = event["event"]
+        if kind in ("queued", "started"):
+            self.status, self.error = ("queued" if kind == "queued" else "running"), None
+        elif kind == "progress":
+            self.progress, self.step = event["fraction"], dict(event)
+        elif kind == "epoch":
+            entry = event["figures"]
+            # A resumed run repeats what came after its last checkpoint.
+            self.history = [e for e in self.history if e["epoch"] < entry["epoch"]] + [entry]
+        elif kind == "note":
+            self.notes.append(event["text"])
+        elif kind in ("finished", "cancelled", "failed"):
+            self.status, self.error = kind, event.get("error")
+            self.metrics = event.get("metrics", {})
+            self.progress = 1.0 if kind == "finished" else self.progress

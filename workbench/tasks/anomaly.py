@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidLabel
-from .arrays import freeze, same_array
+from ..errors import InvalidLabel, NotEnoughLabels
+from .arrays import freeze, row_strips, same_array
 from .drawing import FILL, draw_banner, draw_heat, draw_mask, find_color
 from .figures import (
     Figures,
@@ -26,6 +26,8 @@ from .figures import (
 from .framing import Frame, merge_maps, resize_map
 
 VERDICTS = ("normal", "abnormal")
+FEWEST_NORMALS = 2
+HOT_SHARE = 0.01  # of the heat map, whose mean is the score
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,14 +160,15 @@ def decode(
     """Return the prediction for what a network said of one image, frame by frame.
 
     outputs: one for each frame, with heatmap: float32 (h, w), 0..1 on the run's fixed scale, one
-    value for each stride of the input. The score is the highest value of the merged heat map.
+    value for each stride of the input. The score is the mean of the hottest HOT_SHARE of the merged
+    heat map: steadier than its highest value, which is one patch's.
     """
     stride = frames[0].input_size[0] / outputs[0]["heatmap"].shape[0]
     coarse = [frame.shrunk(stride) for frame in frames]
     grid = merge_maps([output["heatmap"][None] for output in outputs], coarse)[0]  # (h, w)
-    return AnomalyPrediction(
-        float(grid.max()), threshold, freeze(grid, np.float32), frames[0].image_size
-    )
+    hot = max(1, round(grid.size * HOT_SHARE))
+    score = float(np.partition(grid, grid.size - hot, axis=None)[-hot:].mean(dtype=np.float64))
+    return AnomalyPrediction(score, threshold, freeze(grid, np.float32), frames[0].image_size)
 
 
 def evaluate(
@@ -278,9 +281,10 @@ class HeatTally:
         # Not prediction.heatmap, which would stay in memory with its prediction.
         heat = resize_map(prediction.grid, prediction.image_size)
         mask = np.zeros(heat.shape, np.bool_) if label.mask is None else label.mask
-        bins = np.clip(heat * self.BINS, 0, self.BINS - 1).astype(np.uint16)
-        self.outside += np.bincount(bins[~mask], minlength=self.BINS)
-        self.inside += np.bincount(bins[mask], minlength=self.BINS)
+        for rows in row_strips(heat.shape):
+            bins = np.clip(heat[rows] * self.BINS, 0, self.BINS - 1).astype(np.uint16)
+            self.outside += np.bincount(bins[~mask[rows]], minlength=self.BINS)
+            self.inside += np.bincount(bins[mask[rows]], minlength=self.BINS)
 
     def measure(self) -> float:
         """Return how often a pixel inside is hotter than one outside, ties counting half.
@@ -318,3 +322,16 @@ def draw(
     if mask is not None:
         drawn = draw_mask(drawn, mask.astype(np.uint8), [abnormal], fill)
     return draw_banner(drawn, text, find_color(verdict, classes, colors))
+
+
+def check_enough(labeled: int, images_per_class: Mapping[str, int]) -> None:
+    """Raise NotEnoughLabels unless a model can learn from the train split.
+
+    labeled: its labeled images. images_per_class: how many of them have each verdict.
+    """
+    normal = images_per_class["normal"]
+    if normal < FEWEST_NORMALS:
+        raise NotEnoughLabels(
+            f"The train split holds {normal} normal images; anomaly detection needs at least "
+            f"{FEWEST_NORMALS}, and is better with 20 or more. Label more as normal."
+        )

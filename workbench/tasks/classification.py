@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidLabel, UnknownClass
+from ..errors import InvalidLabel, NotEnoughLabels, UnknownClass
 from .drawing import draw_banner, find_color
+from .enough import check_every_class
 from .figures import (
     Figures,
     Series,
@@ -112,7 +113,7 @@ def evaluate(
     """Return the figures of parallel predictions and labels; images without a label are left out.
 
     threshold: an image whose best probability is below counts as undecided: never correct, and a
-    last column of the confusion. None: every image is decided.
+    last column of the confusion. None or 0: every image is decided.
     accuracy is correct / all; precision, recall, f1 and support of each class as scikit-learn's
     `precision_recall_fscore_support` says; macro_f1 is the mean f1 of the classes that occur in
     labels or predictions. What is not defined is nan.
@@ -132,7 +133,7 @@ def evaluate(
     }
     confusion = np.zeros((len(classes), len(classes) + 1), np.int64)
     np.add.at(confusion, (labeled, decided), 1)
-    if threshold is None:
+    if not threshold:
         confusion = confusion[:, :-1]
     return Figures(
         overall=overall,
@@ -142,7 +143,7 @@ def evaluate(
         column_names=(*classes, "undecided")[: confusion.shape[1]],
         curves=_make_curves(table, labeled, classes),
         counts={"images": len(labeled), "items": len(labeled)},
-        threshold=threshold,
+        threshold=threshold or None,
     )
 
 
@@ -220,3 +221,13 @@ def draw(
     if isinstance(label_or_prediction, ClassPrediction):
         ending = f" {label_or_prediction.score:.0%}"
     return draw_banner(image, name, find_color(name, classes, colors), ending)
+
+
+def check_enough(labeled: int, images_per_class: Mapping[str, int]) -> None:
+    """Raise NotEnoughLabels unless a model can learn from the train split.
+
+    labeled: its labeled images. images_per_class: how many of them hold each class.
+    """
+    if len(images_per_class) < 2:
+        raise NotEnoughLabels("Classification needs at least two classes, with images of each.")
+    check_every_class(images_per_class)

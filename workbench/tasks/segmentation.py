@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidLabel
-from .arrays import freeze, same_array
+from .arrays import freeze, row_strips, same_array
 from .drawing import draw_mask, find_color
+from .enough import check_every_class
 from .figures import (
     Figures,
     count_figures,
@@ -20,8 +21,6 @@ from .figures import (
     shared_threshold,
 )
 from .framing import Frame, merge_maps, resize_map
-
-PIXELS_AT_ONCE = 1 << 21  # 16 MiB as int64
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,10 +250,9 @@ def _count_pixels(truth: np.ndarray, found: np.ndarray, size: int) -> np.ndarray
             "predict the image again."
         )
     counts = np.zeros(size * size, np.int64)
-    for start in range(0, truth.size, PIXELS_AT_ONCE):
-        strip = slice(start, start + PIXELS_AT_ONCE)
-        pairs = truth.ravel()[strip].astype(np.uint32) * size + found.ravel()[strip]
-        counts += np.bincount(pairs, minlength=size * size)
+    for rows in row_strips(truth.shape):
+        pairs = truth[rows].astype(np.uint32) * size + found[rows]
+        counts += np.bincount(pairs.ravel(), minlength=size * size)
     return counts.reshape(size, size)
 
 
@@ -276,3 +274,11 @@ def draw(
         names = classes
     shades = [find_color(name, classes, colors) for name in names]
     return draw_mask(image, label_or_prediction.mask, shades)
+
+
+def check_enough(labeled: int, images_per_class: Mapping[str, int]) -> None:
+    """Raise NotEnoughLabels unless a model can learn from the train split.
+
+    labeled: its labeled images. images_per_class: how many of them hold each class.
+    """
+    check_every_class(images_per_class)

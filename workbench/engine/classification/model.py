@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ...settings import Settings
-from ..backbone import build_backbone
+from ..backbone import Network, build_backbone
 
 PRESETS = {
     "fast": Settings(input_size=160, batch_size=16, min_steps=100, max_steps=220, passes=30),
@@ -14,7 +14,7 @@ PRESETS = {
 }
 
 
-class ClassificationModel(nn.Module):
+class ClassificationModel(Network):
     """Scores for each class from the average and the highest feature of the whole image."""
 
     output_names = ("logits",)

@@ -1,1 +1,15 @@
 """How segmentation learns."""
+
+from .model import PRESETS, build_model
+from .train import choose_framing, choose_threshold, make_label, make_sample, make_target, train
+
+__all__ = [
+    "PRESETS",
+    "build_model",
+    "choose_framing",
+    "choose_threshold",
+    "make_label",
+    "make_sample",
+    "make_target",
+    "train",
+]

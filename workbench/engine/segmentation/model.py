@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ...settings import Settings
-from ..backbone import build_backbone
+from ..backbone import Network, build_backbone
 
 PRESETS = {
     "fast": Settings(input_size=384, batch_size=8, min_steps=160, max_steps=320, passes=40),
@@ -20,7 +20,7 @@ WIDTHS = (128, 64, 32, 16)  # channels of the decoder at strides 8, 4, 2 and 1
 PIXEL_CHANNELS = 16
 
 
-class SegmentationModel(nn.Module):
+class SegmentationModel(Network):
     """Scores of background and each class for every pixel."""
 
     output_names = ("logits",)

@@ -1,7 +1,8 @@
 """How segmentation learns: crops at a scale that keeps thin things, cross entropy and Dice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ...tasks import find_task
 from ...tasks.framing import Frame, Framing, round_up, shrink, whole_frame
 from ...tasks.segmentation import MaskLabel
 from ..augment import IGNORED, vary_light, vary_view
+from ..backbone import Network
 from ..data import Example, ScaledImages, pad_to, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
@@ -148,7 +150,7 @@ def dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 
 
 def train(
-    model: nn.Module,
+    model: Network,
     examples: Sequence[Example],
     dev: Sequence[Example],
     classes: Sequence[str],
@@ -168,3 +170,10 @@ def train(
         settings,
         monitor,
     )
+
+
+def choose_threshold(
+    predictions: Iterable[Any], labels: Iterable[Any], classes: Sequence[str]
+) -> float:
+    """Return 0.5: a pixel counts where something is more probable than background."""
+    return 0.5

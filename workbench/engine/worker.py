@@ -1,0 +1,177 @@
+"""The training process: python -m workbench.engine.worker RUN_FOLDER.
+
+It reads the run's config.json and the snapshot named there, trains, exports, measures, and says in
+events.jsonl how it went. It knows nothing of notebooks.
+"""
+
+import errno
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from ..errors import StorageFailed, WorkbenchError
+from ..settings import Settings, apply_changes
+from ..store.database import open_store
+from ..store.run_folder import (
+    CONFIG,
+    append_event,
+    end_broken_line,
+    is_cancel_asked,
+    read_json,
+    write_process,
+)
+from ..store.snapshots import Snapshot, read_snapshot
+from ..tasks import find_task
+from ..tasks.framing import Framing
+from .backbone import Network
+from .data import Example, ScaledImages, labeled_examples
+from .device import prepare_process
+from .export import collect_facts, export_network, write_card
+from .monitor import Cancelled, Monitor, finite
+from .predict import predict_examples
+
+MEASURED = 200  # dev images that the final figures and the threshold come from, at most
+QUEUE_SECONDS = 0.5
+
+
+def main(folder: Path) -> int:
+    """Do the run in that folder and return the process's exit status; every end is told as an event."""
+    write_process(folder, os.getpid())
+    end_broken_line(folder)
+    try:
+        with queue(folder):
+            append_event(folder, "started", pid=os.getpid())
+            run(folder)
+    except Cancelled:
+        append_event(folder, "cancelled")
+    except Exception as error:  # whatever happened, a person must be told
+        traceback.print_exc()
+        append_event(folder, "failed", error=explain(error))
+        return 1
+    return 0
+
+
+@contextmanager
+def queue(folder: Path) -> Iterator[None]:
+    """Hold the project's training lock inside the block; wait until the runs before have ended.
+
+    Raises Cancelled when somebody asks for that while the run waits.
+    """
+    lock = FileLock(folder.parent / "training.lock")
+    while True:
+        if is_cancel_asked(folder):
+            raise Cancelled
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            time.sleep(QUEUE_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def run(folder: Path) -> None:
+    """Train on the run's snapshot, write the model, and tell the figures on dev."""
+    config = read_json(folder / CONFIG)
+    snapshot = read_snapshot(open_store(folder.parent.parent), config["snapshot_id"])
+    room = find_room(snapshot.task)
+    settings = apply_changes(room.PRESETS[config["preset"]], config["changes"])
+    prepare_process(settings.seed)
+    monitor = Monitor(folder, settings.time_limit)
+    examples = labeled_examples(snapshot, "train")
+    dev = labeled_examples(snapshot, "dev")[:MEASURED]
+    model, framing = train(room, snapshot, examples, dev, settings, monitor)
+    append_event(folder, "progress", fraction=0.92, stage="measuring")
+    split = "dev" if dev else "train"
+    threshold, figures = measure(room, model, snapshot, dev or examples[:MEASURED], framing)
+    append_event(folder, "progress", fraction=0.96, stage="exporting")
+    facts = collect_facts(model, snapshot, settings, config["preset"], finite(figures))
+    export_network(model, framing, folder)
+    write_card(model, snapshot, framing, threshold, facts, folder)
+    kind = "cancelled" if monitor.is_cancelled else "finished"
+    append_event(folder, kind, metrics=finite(figures), split=split, threshold=threshold)
+
+
+def find_room(task: str) -> ModuleType:
+    """Return the engine's room of a project type; only that one is loaded."""
+    return import_module(f".{find_task(task).name}", __package__)
+
+
+def train(
+    room: ModuleType,
+    snapshot: Snapshot,
+    examples: list[Example],
+    dev: list[Example],
+    settings: Settings,
+    monitor: Monitor,
+) -> tuple[Network, Framing]:
+    """Return the trained network and how it wants its images."""
+    framing: Framing = room.choose_framing(examples, settings)
+    model: Network = room.build_model(snapshot.classes, settings)
+    if settings.backbone != "random" and not model.backbone.is_pretrained:
+        monitor.on_note(
+            f"The {settings.backbone} weights are not there; training starts from none."
+        )
+    elif model.backbone.origin != settings.backbone:
+        monitor.on_note(
+            f"The {settings.backbone} weights could not be fetched (is there a network?); "
+            f"the {model.backbone.origin} ones are used instead."
+        )
+    room.train(model, examples, dev, snapshot.classes, framing, settings, monitor)
+    return model, framing
+
+
+def measure(
+    room: ModuleType, model: Network, snapshot: Snapshot, examples: list[Example], framing: Framing
+) -> tuple[float, dict[str, float]]:
+    """Return the threshold that fits best on labeled images, and the task's figures with it."""
+    model.eval()
+    task = find_task(snapshot.task)
+    images = ScaledImages(examples, framing)
+    labels = [example.read_label() for example in examples]
+
+    def predict(threshold: float) -> Iterator[Any]:
+        return predict_examples(model, images, task, snapshot.classes, threshold)
+
+    threshold: float = room.choose_threshold(predict(0.5), labels, snapshot.classes)
+    figures = task.room.evaluate(predict(threshold), labels, snapshot.classes, threshold)
+    return threshold, figures.overall
+
+
+def explain(error: Exception) -> str:
+    """Return what went wrong and what to do, in a sentence or two."""
+    if isinstance(error, WorkbenchError) and not isinstance(error, StorageFailed):
+        return str(error)
+    text = str(error).lower()
+    is_full = isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and ("alloc" in text or "out of memory" in text)
+    )
+    if is_full:
+        return (
+            "The machine has not enough memory for this. Close other notebooks, or train with a "
+            "smaller input_size or batch_size, for example project.train(batch_size=2)."
+        )
+    if isinstance(error, OSError) and (error.errno == errno.ENOSPC or "disk is full" in text):
+        return "The disk is full. Free some space, then call run.resume()."
+    if isinstance(error, StorageFailed):
+        return str(error)
+    return (
+        f"Training stopped with an unexpected error: {type(error).__name__}: {error}. "
+        "log.txt in the run's folder has the details; run.resume() tries again."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

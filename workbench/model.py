@@ -1,0 +1,144 @@
+"""A trained model, run by ONNX Runtime: what was inspected is what ships.
+
+It needs numpy, Pillow and onnxruntime, and nothing else of this package's dependencies but psutil.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+
+from .errors import InvalidModel, SourceNotFound
+from .limits import cpu_limit
+from .model_card import NETWORK, ModelCard, read_card
+from .store.reading import make_image_array, read_image
+from .tasks import find_task
+from .tasks.framing import Frame, cut_inputs, make_frames
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from PIL.Image import Image as Picture
+
+    Source = str | os.PathLike[str] | bytes | np.ndarray | Picture | "Readable"
+
+
+class Readable(Protocol):
+    """Anything that gives its own pixels, such as an image of a project."""
+
+    def read(self) -> np.ndarray:
+        """Return the image: uint8 (H, W, 3)."""
+
+
+class Model:
+    """A model in a folder: model.onnx and model.json. The network is loaded when it is first used."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self.card: ModelCard = read_card(self.folder)
+        self._session: InferenceSession | None = None
+
+    @property
+    def task(self) -> str:
+        """The project type: "classification", "detection", "segmentation" or "anomaly"."""
+        return self.card.task
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes that the model knows, in its own order."""
+        return list(self.card.classes)
+
+    @property
+    def threshold(self) -> float:
+        """What counts as found or abnormal: a score >= threshold."""
+        return self.card.threshold
+
+    def __repr__(self) -> str:
+        """Return what the model is, in a line."""
+        return f"<Model {self.task}, {len(self.classes)} classes, {self.folder}>"
+
+    def predict(self, source: Source | Sequence[Source], threshold: float | None = None) -> Any:
+        """Return the prediction for one image, or a list of them for a list of images.
+
+        source: a path, encoded bytes, a PIL image, an array (H, W, 3), (H, W) or (H, W, 4), or an
+        image of a project. threshold: instead of the model's own. Raises SourceNotFound and
+        UnreadableImage.
+        """
+        if isinstance(source, list | tuple):
+            return list(self.predict_each(source, threshold))
+        return self.predict_array(read_source(cast("Source", source)), threshold)
+
+    def predict_each(
+        self, sources: Sequence[Source], threshold: float | None = None
+    ) -> Iterator[Any]:
+        """Yield the prediction of each image in turn, so that only one is in memory."""
+        for source in sources:
+            yield self.predict_array(read_source(source), threshold)
+
+    def predict_array(self, image: np.ndarray, threshold: float | None = None) -> Any:
+        """Return the prediction for an upright RGB image: uint8 (H, W, 3)."""
+        height, width = image.shape[:2]
+        frames = make_frames((height, width), self.card.framing)
+        outputs = self.run_network(image, frames)
+        decided = self.card.threshold if threshold is None else float(threshold)
+        return find_task(self.task).room.decode(outputs, frames, self.card.classes, decided)
+
+    def run_network(
+        self, image: np.ndarray, frames: Sequence[Frame]
+    ) -> list[dict[str, np.ndarray]]:
+        """Return the network's outputs for each frame of an image, uint8 (H, W, 3)."""
+        results = []
+        for cut in cut_inputs(image, list(frames)):
+            values = self.session.run(list(self.card.outputs), {"image": self.normalise(cut)})
+            results.append(dict(zip(self.card.outputs, (np.asarray(value)[0] for value in values))))
+        return results
+
+    def normalise(self, cut: np.ndarray) -> np.ndarray:
+        """Return a uint8 (h, w, 3) input as the network wants it: float32 (1, 3, h, w)."""
+        mean = np.array(self.card.mean, np.float32)
+        std = np.array(self.card.std, np.float32)
+        values = (cut.astype(np.float32) / 255 - mean) / std
+        return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
+
+    @property
+    def session(self) -> InferenceSession:
+        """The network in ONNX Runtime, on the cores that the container allows."""
+        if self._session is None:
+            # Here, since a kernel that only labels should not pay for it.
+            import onnxruntime
+
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = cpu_limit()
+            options.log_severity_level = 3
+            try:
+                self._session = onnxruntime.InferenceSession(
+                    self.folder / NETWORK, options, providers=["CPUExecutionProvider"]
+                )
+            except Exception as error:  # its errors have no common parent of their own
+                raise InvalidModel(f"{self.folder / NETWORK} cannot be run: {error}") from error
+        return self._session
+
+
+def read_source(source: Source) -> np.ndarray:
+    """Return any image that a person may hand over, upright: uint8 (H, W, 3)."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source).expanduser()
+        if not path.is_file():
+            raise SourceNotFound(f"There is no image file {path}.")
+        return read_image(path)
+    if isinstance(source, bytes):
+        return read_image(source)
+    if not isinstance(source, np.ndarray) and hasattr(source, "read"):
+        return np.asarray(source.read())
+    return make_image_array(source)
+
+
+def load_model(folder: str | os.PathLike[str]) -> Model:
+    """Return the model in a folder that `run.export` wrote. Raises InvalidModel, SourceNotFound."""
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise SourceNotFound(f"There is no folder {path} to load a model from.")
+    return Model(path)

@@ -1,0 +1,358 @@
+"""Training runs as the kernel sees them: what they were asked, how far they are, what came out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from .errors import InvalidSetting, NotEnoughLabels, RunNotFinished, UnsupportedFormat
+from .model import Model
+from .model_card import CARD, NETWORK
+from .progress import show_progress
+from .report import Report
+from .store.database import Store
+from .store.files import explained, run_path
+from .store.images import find_image, read_pixels
+from .store.labels import read_revision
+from .store.predictions import predicted_ids, read_prediction, write_predictions
+from .store.run_folder import (
+    LOG,
+    EventReader,
+    RunState,
+    ask_to_cancel,
+    find_process,
+    forget_cancel,
+    is_starting,
+)
+from .store.runs import RunRow, change_run, delete_run, find_run, list_runs
+from .store.search import ANY, Filter, list_ids
+from .store.snapshots import Snapshot, add_new_classes, count_changes, read_snapshot
+from .tasks import find_task
+from .training import reap, start_process
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ACTIVE = ("queued", "running")
+POLL_SECONDS = 0.2
+CANCEL_SECONDS = 60.0  # how long a run may take to save where it stands, before it is killed
+STORED_AT_ONCE = 32
+LOWER_IS_BETTER = ("overkill", "escape", "loss")
+
+
+class Run:
+    """One training run: what it was asked, how far it is, and what came out of it."""
+
+    def __init__(self, store: Store, row: RunRow) -> None:
+        self._store = store
+        self._row = row
+        self.folder = run_path(store.folder, row.id)
+        self._reader = EventReader(self.folder)
+        self._state = RunState()
+
+    @property
+    def id(self) -> str:
+        """The run's id, which is also the name of its folder."""
+        return self._row.id
+
+    @property
+    def name(self) -> str:
+        """What a person calls the run; it can be set."""
+        return self._row.name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._change(name=name)
+
+    @property
+    def note(self) -> str:
+        """What a person wrote about the run; it can be set."""
+        return self._row.note
+
+    @note.setter
+    def note(self, note: str) -> None:
+        self._change(note=note)
+
+    def _change(self, **values: str) -> None:
+        """Write name or note, and read the row again."""
+        change_run(self._store, self.id, **values)
+        self._row = find_run(self._store, self.id)
+
+    @property
+    def created(self) -> datetime:
+        """When the run was started, in UTC."""
+        return self._row.created
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the run was asked: the preset, and what was changed in it."""
+        return dict(self._row.settings)
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The frozen version of the project that the run trains on."""
+        return read_snapshot(self._store, self._row.snapshot_id)
+
+    @property
+    def changed_labels(self) -> int:
+        """How many labels of the project changed since that snapshot."""
+        return count_changes(self._store, self._row.snapshot_id)
+
+    def _update(self) -> RunState:
+        """Return the state after all events so far."""
+        for event in self._reader.read_new():
+            self._state.apply(event)
+        return self._state
+
+    @property
+    def status(self) -> str:
+        """One of "queued", "running", "finished", "failed", "cancelled" and "interrupted".
+
+        Interrupted: its process is gone without a word; `resume` goes on from the last checkpoint.
+        """
+        if self._update().status not in ACTIVE or self._is_alive():
+            return self._state.status
+        # The process may have ended, as it should, between the two looks.
+        return "interrupted" if self._update().status in ACTIVE else self._state.status
+
+    def _is_alive(self) -> bool:
+        """Tell whether a process works on the run, or is about to."""
+        reap(self.folder)
+        return find_process(self.folder) is not None or is_starting(self.folder)
+
+    @property
+    def progress(self) -> float:
+        """How far the run is, 0..1."""
+        return self._update().progress
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One dict for each round of training: epoch, step, loss, and the figures on dev."""
+        return list(self._update().history)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The figures of the final model on dev (on train where there is no dev); {} before."""
+        return dict(self._update().metrics)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the run wants a person to know, such as which weights it started from."""
+        return list(self._update().notes)
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong and what to do, for a run that failed or was interrupted; else None."""
+        if self.status == "interrupted":
+            return (
+                "The training process is gone: it was killed, the machine was restarted, or memory "
+                "ran out. run.resume() goes on from the last checkpoint."
+            )
+        return self._state.error
+
+    @property
+    def log(self) -> str:
+        """What the training process printed."""
+        path = self.folder / LOG
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def __repr__(self) -> str:
+        """Return the run in a line."""
+        status = self.status
+        main = self.metrics.get(find_task(self._store.task).main_figure)
+        figure = "" if main is None else f", {find_task(self._store.task).main_figure} {main:.3f}"
+        return f"<Run {self.name!r} ({self.id}), {status}, {self._state.progress:.0%}{figure}>"
+
+    def wait(self, timeout: float | None = None, progress: bool = True) -> str:
+        """Wait until the run ends, or for `timeout` seconds, and return its status.
+
+        A progress bar shows how far it is. Interrupting the wait does not stop the run.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        for _ in show_progress(self._ticks(end), 100, self.name, "%", progress):
+            pass
+        return self.status
+
+    def _ticks(self, end: float | None) -> Iterator[int]:
+        """Yield once for each hundredth of the run, as they pass."""
+        shown = 0
+        while True:
+            is_over = self.status not in ACTIVE
+            done = 100 if self._state.status == "finished" else int(100 * self._state.progress)
+            yield from range(shown, done)
+            shown = max(shown, done)
+            if is_over or (end is not None and time.monotonic() >= end):
+                return
+            time.sleep(POLL_SECONDS)
+
+    def cancel(self, wait: bool = True) -> None:
+        """Stop the run; it keeps the best model so far, and `resume` can go on later.
+
+        wait: return when it has stopped. A process that does not answer for a minute is killed.
+        """
+        if self.status not in ACTIVE:
+            return
+        ask_to_cancel(self.folder)
+        if wait and self.wait(CANCEL_SECONDS, progress=False) in ACTIVE:
+            process = find_process(self.folder)
+            if process is not None:
+                process.kill()
+                psutil.wait_procs([process], timeout=5)
+
+    def resume(self) -> None:
+        """Go on from the last checkpoint. Raises InvalidSetting for a run that is active or finished."""
+        status = self.status
+        if status in ACTIVE or status == "finished":
+            raise InvalidSetting(
+                f"Run {self.name!r} is {status}; only a run that was cancelled or interrupted, or "
+                "that failed, can be resumed."
+            )
+        forget_cancel(self.folder)
+        start_process(self.folder)
+
+    def delete(self) -> None:
+        """Delete the run, its model and its predictions; an active one is cancelled first."""
+        self.cancel()
+        delete_run(self._store, self.id)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def model(self) -> Model:
+        """Return the run's model. Raises RunNotFinished while there is none."""
+        if not ((self.folder / NETWORK).exists() and (self.folder / CARD).exists()):
+            reason = f" {self.error}" if self.error else ""
+            raise RunNotFinished(
+                f"Run {self.name!r} is {self.status} and has no model yet; wait with run.wait().{reason}"
+            )
+        return self._model
+
+    @cached_property
+    def _model(self) -> Model:
+        """The model, read once."""
+        return Model(self.folder)
+
+    def export(self, folder: str | os.PathLike[str], format: str = "onnx") -> Path:
+        """Copy model.onnx and model.json into a folder, which is made, and return it."""
+        if format != "onnx":
+            raise UnsupportedFormat(f"A run is exported as 'onnx', not as {format!r}.")
+        model = self.model()
+        target = Path(folder).expanduser()
+        with explained(target):
+            target.mkdir(parents=True, exist_ok=True)
+            for name in (NETWORK, CARD):
+                shutil.copyfile(model.folder / name, target / name)
+        return target
+
+    def predict(self, split: str | None = None, progress: bool = True) -> int:
+        """Predict all images of a split (None: of the project), store it, return how many they are.
+
+        Images that the run has predicted before are not predicted again.
+        """
+        wanted = [Filter(split=ANY if split is None else split)]
+        ids = list_ids(self._store, wanted)
+        self._predict_ids(ids, progress)
+        return len(ids)
+
+    def _predict_ids(self, ids: list[int], progress: bool) -> None:
+        """Predict and store the images that are not predicted yet, some at a time."""
+        model = self.model()
+        known = predicted_ids(self._store, self.id)
+        missing = [image_id for image_id in ids if image_id not in known]
+        shown = iter(show_progress(missing, len(missing), "Predict", "images", progress))
+        while part := list(islice(shown, STORED_AT_ONCE)):
+            images = ((i, read_pixels(find_image(self._store, i))) for i in part)
+            done = [(image_id, model.predict_array(image)) for image_id, image in images]
+            write_predictions(self._store, self.id, done)
+
+    def prediction(self, image: Any) -> Any:
+        """Return what the run's model says of an image of the project; predicted now if need be."""
+        self._predict_ids([image.id], progress=False)
+        return read_prediction(self._store, self.id, image.id)
+
+    def report(self, split: str | None = "test", threshold: float | None = None) -> Report:
+        """Return the figures on the labeled images of a split, by their labels of today.
+
+        split: None for all. Images that the run was trained on count in "train" alone, wherever
+        they are now. threshold: None for the model's own. Raises NotEnoughLabels where no image fits.
+        """
+        room = find_task(self._store.task).room
+        rows = self._measured_images(split)
+        if not rows:
+            where = "the project" if split is None else f"the {split} split"
+            raise NotEnoughLabels(
+                f"No labeled image of {where} can be measured: label some, or choose another split."
+            )
+        self._predict_ids([row[0] for row in rows], progress=True)
+        class_ids = add_new_classes(self._store, self.snapshot)
+        predictions = (read_prediction(self._store, self.id, image_id) for image_id, _ in rows)
+        labels = (read_revision(self._store, revision, class_ids) for _, revision in rows)
+        limit = self.model().threshold if threshold is None else threshold
+        figures = room.evaluate(predictions, labels, list(class_ids), limit)
+        return Report(
+            self._store.task,
+            figures,
+            split,
+            limit,
+            self.name,
+            self.snapshot.name,
+            self.changed_labels,
+            len(rows),
+        )
+
+    def _measured_images(self, split: str | None) -> list[tuple[int, int]]:
+        """Return (image id, revision id) of the labeled images that a report on a split measures."""
+        wanted = [Filter(split=ANY if split is None else split, labeled=True)]
+        trained = {item.image_id for item in self.snapshot.items if item.split == "train"}
+        ids = list_ids(self._store, wanted)
+        if split not in (None, "train"):
+            ids = [image_id for image_id in ids if image_id not in trained]
+        return [(i, find_image(self._store, i).revision) for i in ids]
+
+    def plot_history(self) -> Figure:
+        """Return a matplotlib Figure of the loss and the dev figures, round by round."""
+        from .plots import plot_history  # matplotlib takes half a second to import
+
+        return plot_history(self.history)
+
+
+class RunSet:
+    """The runs of a project, oldest first: len(), iteration, [i], ["run-id"]."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __len__(self) -> int:
+        """Return the number of runs."""
+        return len(list_runs(self._store))
+
+    def __iter__(self) -> Iterator[Run]:
+        """Iterate over the runs, oldest first."""
+        return (Run(self._store, row) for row in list_runs(self._store))
+
+    def __getitem__(self, key: int | str) -> Run:
+        """Return a run by its place or its id. Raises RunNotFound, or IndexError."""
+        if isinstance(key, int):
+            return Run(self._store, list_runs(self._store)[key])
+        return Run(self._store, find_run(self._store, key))
+
+    def best(self, metric: str | None = None) -> Run | None:
+        """Return the finished run with the best figure on dev, or None where none has it.
+
+        metric: None for the task's main figure. Of overkill and escape, the lowest is best.
+        """
+        name = metric or find_task(self._store.task).main_figure
+        sign = -1 if name in LOWER_IS_BETTER else 1
+        runs = [run for run in self if run.metrics.get(name) is not None]
+        return max(runs, key=lambda run: sign * run.metrics[name], default=None)
+
+    def __repr__(self) -> str:
+        """Return one line for each run."""
+        return "\n".join(map(repr, self)) or "<no runs yet: project.train() makes one>"
