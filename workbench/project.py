@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from .errors import RunFailed, InvalidSetting, WorkbenchError
+from .errors import InvalidSetting, RunFailed, WorkbenchError
 from .image_set import Image, ImageSet, find_ids
 from .store import class_removal
 from .store.classes import ClassRow, add_row, list_classes, recolor_row, rename_row
@@ -236,9 +236,9 @@ class Project:
     ) -> "Run":
         """Start a training run in a process of its own and return it at once.
 
-        preset: "fast" or "accurate". time_limit: seconds for the whole run. settings: what to change
-        in the preset, see `workbench.settings.Settings`. A project without any split is split first.
-        Raises InvalidSetting and NotEnoughLabels.
+        preset: "fast" or "accurate". time_limit: seconds for the whole run. settings: what to
+        change in the preset, see `workbench.settings.Settings`. A project without any split is
+        split first. Raises InvalidSetting and NotEnoughLabels.
         """
         # Imported here, as in the two below: to browse and label, none of it is needed.
         from .training import start_training

@@ -5,6 +5,7 @@ All that is special to SQLite is in this file.
 
 import os
 import sqlite3
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -37,6 +38,12 @@ class Changes:
     """How many transactions this process has written; who kept rows sees that they may be old."""
 
     count: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def add(self) -> None:
+        """Count one more."""
+        with self.lock:
+            self.count += 1
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def writing(store: Store) -> Iterator[sa.Connection]:
         connection = connection.execution_options(is_writing=True)
         with connection.begin():
             yield connection
-    store.changes.count += 1
+    store.changes.add()
 
 
 @contextmanager

@@ -231,7 +231,10 @@ def read_revision(store: Store, revision_id: int, class_ids: Mapping[str, int]) 
 
 
 def unpack(
-    store: Store, record: dict[str, Any] | None, mask_sha256: str | None, class_ids: Mapping[str, int]
+    store: Store,
+    record: Mapping[str, Any] | None,
+    mask_sha256: str | None,
+    class_ids: Mapping[str, int],
 ) -> Any:
     """Return the label of a record and its mask; None for no record."""
     if record is None:
