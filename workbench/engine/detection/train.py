@@ -40,7 +40,7 @@ LEAST_LEFT = 0.35  # of a box's area, or it is dropped from a varied image
 HEAT_REACH = 0.54  # of the box (Liu et al., 2020)
 SIDES_WEIGHT = 2.0
 FALLBACK_THRESHOLD = 0.3
-DEV_FRAMES = 64  # how many network inputs of the dev images a round may cost
+DEV_FRAMES = 32  # how many network inputs of the dev images a round may cost
 
 
 @dataclass(frozen=True, eq=False)
