@@ -1,18 +1,21 @@
 """Filters, counts and pages."""
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import pytest
 
 from workbench.errors import InvalidSetting, UnknownClass
-from workbench.store.images import add_images, remove_images, set_fields
+from workbench.store.database import Store, create_store
+from workbench.store.images import NewImage, add_images, remove_images, set_fields
 from workbench.store.labels import write_label
 from workbench.store.search import Filter, count_images, list_ids, read_after, read_page
 from workbench.tasks.detection import Box, BoxLabel
 
 
-@pytest.fixture
-def store(make_store, pictures):
+def build(folder: Path, pictures: Callable[..., NewImage]) -> Store:
     """Six images: 1 screw, 2 nut and screw, 3 nothing there, 4 to 6 unlabeled; 6 is removed."""
-    store = make_store()
+    store = create_store(folder, "detection", ("screw", "nut"))
     splits = ["train", "train", "dev", None, None, "test"]
     batch = [
         pictures(n, name=f"Cam{n}_100%/ÄÖ {n}.png", split=split, metadata={"line": f"Line-{n}"})
@@ -27,6 +30,14 @@ def store(make_store, pictures):
     set_fields(store, 5, mark="needs review")
     remove_images(store, [6])
     return store
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, pictures) -> Iterator[Store]:
+    """A project that the tests only look at."""
+    store = build(tmp_path_factory.mktemp("search") / "project", pictures)
+    yield store
+    store.close()
 
 
 @pytest.mark.parametrize(
@@ -81,8 +92,10 @@ def test_what_cannot_be_found_is_said(store) -> None:
         Filter(text=3)
 
 
-def test_a_mark_goes_and_the_label_speaks_again(store) -> None:
+def test_a_mark_goes_and_the_label_speaks_again(tmp_path, pictures) -> None:
+    store = build(tmp_path / "project", pictures)
     set_fields(store, 2, mark=None)
     assert list_ids(store, [Filter(state="labeled")]) == [1, 2]
     write_label(store, 5, BoxLabel([]))
     assert list_ids(store, [Filter(state="needs review")]) == [5]
+    store.close()
