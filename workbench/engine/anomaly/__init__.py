@@ -1,0 +1,15 @@
+"""How anomaly detection learns."""
+
+from .model import PRESETS, build_model
+from .train import choose_framing, choose_threshold, make_label, make_sample, make_target, train
+
+__all__ = [
+    "PRESETS",
+    "build_model",
+    "choose_framing",
+    "choose_threshold",
+    "make_label",
+    "make_sample",
+    "make_target",
+    "train",
+]

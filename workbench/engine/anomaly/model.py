@@ -1,0 +1,144 @@
+"""The anomaly network: patch features, and how far each is from the nearest patch in a memory.
+
+Source: PatchCore (Roth et al., 2022): features of middle layers, averaged locally, and a memory of
+patches of normal images. Beside the backbone's features stand a few plain statistics of colour and
+edges, which notice what features that have learned nothing, or learned to ignore it, do not.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from ...settings import Settings
+from ..backbone import Network, build_backbone
+
+PRESETS = {
+    "fast": Settings(input_size=256, batch_size=8, max_memory=2000),
+    "accurate": Settings(input_size=384, batch_size=8, max_memory=6000),
+}
+STRIDE = 8  # pixels from one patch to the next
+PRETRAINED_MAPS = (2, 3)  # of the backbone's feature maps: strides 8 and 16, as in PatchCore
+UNTRAINED_MAPS = (0,)  # the deeper random weights are, the less they tell: stride 2 alone
+MOST_CHANNELS = 160  # of a patch in memory; more are projected
+LOWEST_SPREAD = 1e-4  # a channel that hardly varies among normal patches is not blown up more
+CHUNK = 512  # memory rows that are compared at a time, to bound what that takes
+PROJECTION_SEED = 8
+
+
+class AnomalyModel(Network):
+    """How abnormal every patch is, on the run's one fixed scale.
+
+    Buffers, all that training finds: center float (C,) and projection float (C, D) make features
+    comparable; memory float (M, D) holds normal patches; line float () is the distance that is
+    0.5 on the heat map.
+    """
+
+    output_names = ("heatmap",)
+    center: torch.Tensor
+    projection: torch.Tensor
+    memory: torch.Tensor
+    line: torch.Tensor
+
+    def __init__(self, weights: str) -> None:
+        super().__init__()
+        self.backbone = build_backbone(weights)
+        self.backbone.requires_grad_(False)
+        self.maps = PRETRAINED_MAPS if self.backbone.is_pretrained else UNTRAINED_MAPS
+        self.register_buffer("center", torch.zeros(0))
+        self.register_buffer("projection", torch.zeros(0, 0))
+        self.register_buffer("memory", torch.zeros(0, 0))
+        self.register_buffer("line", torch.ones(()))
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
+        """Return the heat map (N, H / 8, W / 8) of normalised float (N, 3, H, W) images: 0..1."""
+        # Distances are small differences of large numbers: bfloat16 would round them away.
+        with torch.autocast(images.device.type, enabled=False):
+            distances = self.measure_distances(self.describe_patches(images.float()), self.memory)
+            return (distances / (distances + self.line),)
+
+    def describe(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Return groups of features of images (N, 3, H, W): each float (N, C, H / 8, W / 8)."""
+        features = self.backbone(images)
+        groups = [*color_statistics(images), *edge_statistics(images)]
+        groups += [to_stride(features[i], self.backbone.strides[i]) for i in self.maps]
+        return [average(group) for group in groups]
+
+    def describe_patches(self, images: torch.Tensor) -> torch.Tensor:
+        """Return what the memory compares of images (N, 3, H, W): float (N, H / 8, W / 8, D)."""
+        features = torch.cat(self.describe(images), dim=1).permute(0, 2, 3, 1)  # (N, h, w, C)
+        return (features - self.center) @ self.projection
+
+    def measure_distances(self, patches: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+        """Return how far patches (N, h, w, D) are from the memory (M, D), smoothed: (N, h, w)."""
+        nearest = nearest_squares(patches.flatten(0, 2), memory)  # (N h w,)
+        distances = nearest.clamp(min=0).sqrt().view(patches.shape[:3])
+        return average(distances[:, None])[:, 0]
+
+
+def nearest_squares(patches: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+    """Return the squared distance of each patch (P, D) to its nearest memory row (M, D): (P,).
+
+    Rounding may leave it slightly below 0.
+    """
+    best = None
+    for rows in torch.split(memory, CHUNK):
+        products = torch.addmm(rows.square().sum(1), patches, rows.T, alpha=-2)  # (P, CHUNK)
+        lowest = products.amin(1)
+        best = lowest if best is None else torch.minimum(best, lowest)
+    if best is None:
+        raise RuntimeError("the memory is empty: the network has not been trained")
+    return best + patches.square().sum(1)
+
+
+def average(values: torch.Tensor) -> torch.Tensor:
+    """Return (N, C, h, w) averaged over each place and its eight neighbours, the border's fewer."""
+    return nn.functional.avg_pool2d(values, 3, 1, 1, count_include_pad=False)
+
+
+def to_stride(features: torch.Tensor, stride: int) -> torch.Tensor:
+    """Return feature maps of that stride at 8 pixels a step: averaged, or interpolated."""
+    if stride <= STRIDE:
+        return nn.functional.avg_pool2d(features, STRIDE // stride)
+    return nn.functional.interpolate(
+        features, scale_factor=stride / STRIDE, mode="bilinear", align_corners=False
+    )
+
+
+def color_statistics(images: torch.Tensor) -> list[torch.Tensor]:
+    """Return mean and standard deviation of each colour in 8 x 8 pixels: (N, 3, h, w) both."""
+    mean = nn.functional.avg_pool2d(images, STRIDE)
+    square = nn.functional.avg_pool2d(images.square(), STRIDE)
+    return [mean, (square - mean.square()).clamp(min=1e-6).sqrt()]
+
+
+def edge_statistics(images: torch.Tensor) -> list[torch.Tensor]:
+    """Return how much brightness changes in four directions: one (N, 4, h, w)."""
+    gray = nn.functional.pad(images.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    across = gray[..., 1:-1, 2:] - gray[..., 1:-1, :-2]
+    down = gray[..., 2:, 1:-1] - gray[..., :-2, 1:-1]
+    falling, rising = across + down, across - down
+    edges = torch.cat([across, down, falling * 0.5**0.5, rising * 0.5**0.5], dim=1).abs()
+    return [nn.functional.avg_pool2d(edges, STRIDE)]
+
+
+def make_projection(sizes: Sequence[int], spread: torch.Tensor) -> torch.Tensor:
+    """Return what makes groups of channels comparable, float (C, D): each group counts the same.
+
+    sizes: channels of each group. spread: float (C,), standard deviation over normal patches.
+    Beyond MOST_CHANNELS they are projected at random, which nearly keeps distances (Johnson and
+    Lindenstrauss, 1984).
+    """
+    weights = torch.cat([torch.full((size,), size**-0.5) for size in sizes])
+    scale = weights / spread.cpu().clamp(min=LOWEST_SPREAD)
+    if len(scale) <= MOST_CHANNELS:
+        return torch.diag(scale)
+    generator = torch.Generator().manual_seed(PROJECTION_SEED)
+    mixed = torch.randn(len(scale), MOST_CHANNELS, generator=generator)
+    return scale[:, None] * mixed / math.sqrt(MOST_CHANNELS)
+
+
+def build_model(classes: Sequence[str], settings: Settings) -> AnomalyModel:
+    """Return the network without a memory; classes are always normal and abnormal."""
+    return AnomalyModel(settings.backbone)
