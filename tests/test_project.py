@@ -329,3 +329,15 @@ def test_a_copied_folder_is_the_same_project(project: wb.Project, tmp_path: Path
 def test_the_author_is_who_is_logged_in(monkeypatch) -> None:
     monkeypatch.setenv("JUPYTERHUB_USER", "Ann")
     assert find_author() == "Ann"
+
+
+def test_images_come_in_from_a_folder(tmp_path: Path) -> None:
+    for name in ("bolt", "nut"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.png").write_bytes(png(len(name)))
+    with wb.Project.create(tmp_path / "p", "classification") as project:
+        report = project.add_images(tmp_path / "photos", split="dev", labels_from_folders=True)
+        assert len(report.added) == 2
+        assert project.classes == ["bolt", "nut"]
+        assert project.images["nut/1.png"].label == wb.ClassLabel("nut")
+        assert len(project.images.where(split="dev")) == 2

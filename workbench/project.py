@@ -163,25 +163,32 @@ class Project:
                 "To tell kinds of defects apart, make a classification or detection project."
             )
 
-    def add_images(self, source: Any, **settings: Any) -> "ImportReport":
+    def add_images(
+        self,
+        source: Any,
+        split: str | None = None,
+        labels_from_folders: bool = False,
+        progress: bool = True,
+    ) -> "ImportReport":
         """Add images from files, folders, globs, archives, a list of these, or {name: picture}.
 
-        settings: split, labels_from_folders and progress, as in `importing.import_images`. One bad
-        file never stops an import: the report names what was rejected, and why.
+        split: 'train', 'dev' or 'test' for all of them. labels_from_folders: the folder that each
+        lies in is its class, or normal / abnormal. One bad file never stops an import: the report
+        names what was rejected, and why. Raises SourceNotFound or InvalidSetting.
         """
         # Imported here, because it loads all formats.
         from .importing import import_images
 
-        return import_images(self.store, source, author=self.author, **settings)
+        return import_images(self.store, source, split, labels_from_folders, progress, self.author)
 
     def import_labels(
-        self, path: str | Path, format: str | None = None, **settings: Any
+        self, path: str | Path, format: str | None = None, progress: bool = True
     ) -> "ImportReport":
         """Add labels from voc, coco, yolo, masks, folders or csv files; None finds out which."""
         # Imported here, because it loads all formats.
         from .importing import import_labels
 
-        return import_labels(self.store, path, format, author=self.author, **settings)
+        return import_labels(self.store, path, format, progress, self.author)
 
     def export(self, folder: str | Path, format: str, **settings: Any) -> Path:
         """Write images and labels to a folder in one of the formats of `import_labels`."""
@@ -329,7 +336,7 @@ def find_author() -> str | None:
     """Return who labels, by the name of the user of this machine; None where there is none."""
     try:
         return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
-    except (OSError, KeyError):  # a container whose user has no name
+    except (OSError, KeyError, ImportError):  # a container whose user has no name
         return None
 
 

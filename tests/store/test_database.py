@@ -233,6 +233,15 @@ def test_a_full_disk_is_said_in_words_and_nothing_is_lost(make_store) -> None:
     assert read_label(store, 1) is None
 
 
+def test_a_read_only_project_is_said_in_words(make_store) -> None:
+    store = make_store(images=1)
+    with reading(store) as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    with pytest.raises(StorageFailed, match="permissions"):
+        write_label(store, 1, BoxLabel([]))
+    assert read_label(store, 1) is None
+
+
 LIMITED = """
 import resource, sys
 from workbench.errors import StorageFailed

@@ -55,8 +55,8 @@ class AddedImage:
 class ImageRow:
     """What the store knows of one image, without its label.
 
-    image_size: upright (height, width). mark: the state that a person set, or None.
-    state: the mark, or else "unlabeled", "labeled" or "nothing there".
+    image_size: upright (height, width). label_state: "unlabeled", "labeled" or "nothing there".
+    mark: the state that a person set, or None. state: the mark, or else label_state.
     revision: the id of the current label revision, 0 before the first.
     """
 
@@ -65,8 +65,9 @@ class ImageRow:
     path: Path
     image_size: tuple[int, int]
     split: str | None
-    state: str
+    label_state: str
     mark: str | None
+    state: str
     revision: int
     metadata: dict[str, Any]
     added: datetime
@@ -190,8 +191,9 @@ def make_row(store: Store, row: Any) -> ImageRow:
         image_path(store.folder, row.sha256, row.suffix),
         (row.height, row.width),
         row.split,
-        row.state,
+        row.label_state,
         row.mark,
+        row.state,
         row.revision_id or 0,
         row.metadata,
         row.added,
