@@ -10,14 +10,14 @@ from types import ModuleType
 from ..errors import UnsupportedFormat
 from . import coco, csv_table, folders, masks, voc, yolo
 
-# In the order in which they are tried: the first ones cannot be mistaken, folders fit almost all.
+# In the order in which they are tried: the first ones cannot be mistaken for others.
 FORMATS: dict[str, ModuleType] = {
     "coco": coco,
     "voc": voc,
     "yolo": yolo,
     "csv": csv_table,
-    "masks": masks,
     "folders": folders,
+    "masks": masks,
 }
 
 

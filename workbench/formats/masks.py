@@ -16,14 +16,23 @@ from ..store.reading import read_values
 from ..tasks.anomaly import AnomalyLabel
 from ..tasks.segmentation import MaskLabel
 from .class_names import find_class_file, read_class_names
-from .items import HOLDERS, Example, ImageSize, Item, LabelSet, merge_classes, tell_split
+from .items import (
+    HOLDERS,
+    SPLIT_WORDS,
+    Example,
+    ImageSize,
+    Item,
+    LabelSet,
+    merge_classes,
+    tell_split,
+)
 from .pictures import PHOTO_SUFFIXES, Pictures, copy_picture, list_files, relative_name, write_text
 from .voc import explain_sizes
 
 TASKS = ("segmentation", "anomaly")
 UNNAMED = "defect"  # the class of masks when neither the project nor the files name one
 SPLIT_FOLDERS = {"train": "train", "dev": "val", "test": "test", None: "unassigned"}
-_MASK_FOLDERS = {"masks", "mask", "segmentationclass", "ground_truth", "groundtruth", "gt"}
+MASK_FOLDERS = {"masks", "mask", "segmentationclass", "ground_truth", "groundtruth", "gt"}
 _MASK_ENDINGS = ("_mask", "-mask", "_gt")
 
 
@@ -47,7 +56,7 @@ def _is_mask(name: str, twins: Sequence[Path]) -> bool:
     """Tell whether a picture is a mask, by its folder, its name, or a photo of the same stem."""
     *folders, last = name.lower().split("/")
     stem, _, suffix = last.rpartition(".")
-    if not _MASK_FOLDERS.isdisjoint(folders):
+    if not MASK_FOLDERS.isdisjoint(folders):
         return True
     beside_photo = suffix in ("png", "bmp") and any(
         twin.suffix.lower() in (".jpg", ".jpeg", ".tif", ".tiff", ".webp") for twin in twins
@@ -59,7 +68,7 @@ def _make_key(name: str) -> str:
     """Return what a picture and its mask share: the path without their folder and suffix."""
     parts = name.rpartition(".")[0].split("/")
     for i, folder in enumerate(parts[:-1]):
-        if folder.lower() in _MASK_FOLDERS | HOLDERS:
+        if folder.lower() in MASK_FOLDERS | HOLDERS:
             return "/".join([*parts[:i], *parts[i + 1 :]])
     return "/".join(parts)
 
@@ -134,7 +143,7 @@ def _make_item(
     return Item(name, read_label, tell_split(name), photo)
 
 
-def read_anomaly_mask(file: Path, image_size: ImageSize) -> AnomalyLabel:
+def read_anomaly_mask(file: bytes | Path, image_size: ImageSize) -> AnomalyLabel:
     """Return abnormal with the mask, or normal where the mask is empty; grey counts above 127."""
     values = _check_values(read_values(file), image_size)
     pixels = values > 127 if values.max(initial=0) > 1 else values > 0
@@ -157,10 +166,11 @@ def _read_mask(
         values = values.astype(np.uint8)
     places = {number: found.classes.index(name) + 1 for number, name in numbers.items()}
     held = set(np.unique(values).tolist()) - {0}
-    owner = next((found.classes.index(f) + 1 for f in folders if f in found.classes), None)
+    named = [f for f in folders if f in found.classes and f.lower() not in SPLIT_WORDS]
+    owner = found.classes.index(named[0]) + 1 if named else None
     if len(numbers) == 1:
         owner = next(iter(places.values()))
-    if owner is not None and (not held <= set(places) or len(numbers) > 1):
+    if owner is not None and not held <= set(places):
         return MaskLabel(np.where(values > (127 if max(held, default=0) > 1 else 0), owner, 0))
     if 255 in held and 255 not in places:
         held.discard(255)

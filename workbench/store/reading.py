@@ -101,12 +101,12 @@ def read_image(source: bytes | Path) -> np.ndarray:
         raise UnreadableImage(f"{Path(source).name}: {error}") from None
 
 
-def read_values(path: Path) -> np.ndarray:
+def read_values(source: bytes | Path) -> np.ndarray:
     """Return the numbers that a mask's file holds: (H, W) palette indices or grey levels.
 
     No scaling and no turning. Raises UnreadableImage for a damaged file or one in color.
     """
-    data = path.read_bytes()
+    data = source if isinstance(source, bytes) else source.read_bytes()
     suffix = _check_kind(data)
     try:
         values = np.asarray(_load(data, suffix)[0])

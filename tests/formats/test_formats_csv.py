@@ -1,0 +1,5 @@
+from checks import FormatChecks
+
+
+class TestCsv(FormatChecks):
+    format = "csv"

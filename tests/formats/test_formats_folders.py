@@ -1,0 +1,5 @@
+from checks import FormatChecks
+
+
+class TestFolders(FormatChecks):
+    format = "folders"

@@ -1,0 +1,6 @@
+from checks import FormatChecks
+
+
+class TestYolo(FormatChecks):
+    format = "yolo"
+    tolerance = 1e-6
