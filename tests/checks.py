@@ -124,11 +124,12 @@ class FormatChecks:
             metafunc.parametrize("task", FORMATS[self.format].TASKS, scope="class")
 
     @pytest.fixture(scope="class")
-    def exported(self, tmp_path_factory, task):
+    @classmethod
+    def exported(cls, tmp_path_factory, task):
         """Return a filled store, and the folder of its export."""
         root = tmp_path_factory.mktemp("exported")
         store = fill_store(root / "project", task)
-        export_labels(store, root / "out", self.format)
+        export_labels(store, root / "out", cls.format)
         return store, root / "out"
 
     def test_export_comes_back_equal(self, exported, tmp_path, task):
@@ -170,7 +171,9 @@ class FormatChecks:
     def test_damage_of_any_file_is_told_and_nothing_breaks(self, exported, tmp_path, task):
         folder = tmp_path / "copy"
         shutil.copytree(exported[1], folder)
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        kinds = {(path.relative_to(folder).parts[0], path.suffix): path for path in files}
+        for path in kinds.values():
             data = path.read_bytes()
             for damaged in (data[: len(data) // 2], b"", b"\xff\xfe\x00" * 9, data[1:] + b"]}<"):
                 path.write_bytes(damaged)

@@ -16,8 +16,8 @@ FORMATS: dict[str, ModuleType] = {
     "voc": voc,
     "yolo": yolo,
     "csv": csv_table,
-    "folders": folders,
     "masks": masks,
+    "folders": folders,
 }
 
 

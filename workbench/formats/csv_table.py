@@ -78,7 +78,7 @@ def read(path: Path, task: str, classes: Sequence[str]) -> LabelSet:
             _read_table(file, task, records)
         except (InvalidLabel, OSError, ValueError, csv.Error) as error:
             problems.append((relative_name(file, path), str(error)))
-    numbers = _read_numbers(path, classes) if task == "segmentation" else {}
+    numbers = _read_numbers(path, classes, problems) if task == "segmentation" else {}
     met = [r["class"] for rows in records.values() for r in rows if r.get("class")]
     names = numbers.values() if task == "segmentation" else met
     is_open = task != "anomaly"
@@ -109,11 +109,16 @@ def _read_table(file: Path, task: str, records: dict[str, list[Record]]) -> None
             records.setdefault(record["image"], []).append(record)
 
 
-def _read_numbers(path: Path, classes: Sequence[str]) -> dict[int, str]:
+def _read_numbers(
+    path: Path, classes: Sequence[str], problems: list[tuple[str, str]]
+) -> dict[int, str]:
     """Return {mask value: class name}, by classes.txt or else as the project numbers them."""
-    file = find_class_file(path)
-    names = list(classes) if file is None else list(read_class_names(file).values())
-    return dict(enumerate(names, 1))
+    file, names = find_class_file(path), list(classes)
+    try:
+        names = names if file is None else list(read_class_names(file).values())
+    except InvalidLabel as error:
+        problems.append(("classes", str(error)))
+    return dict(enumerate(names[:255], 1))
 
 
 class _Reader:

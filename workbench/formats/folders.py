@@ -24,7 +24,7 @@ from .items import (
     merge_classes,
     tell_split,
 )
-from .masks import MASK_FOLDERS, make_anomaly_mask, read_anomaly_mask, write_mask
+from .masks import make_anomaly_mask, read_anomaly_mask, write_mask
 from .pictures import PHOTO_SUFFIXES, copy_picture, list_files, relative_name, write_text
 
 TASKS = ("classification", "anomaly")
@@ -122,11 +122,9 @@ def is_mask_name(name: str) -> bool:
 
 
 def recognizes(path: Path) -> bool:
-    """Tell whether there are pictures in folders that say something, masks/ and images/ aside."""
+    """Tell whether there are pictures in folders that say something."""
     names = [relative_name(file, path) for file in list_files(path, PHOTO_SUFFIXES)]
-    return path.is_dir() and any(
-        tell_class(name) for name in names if MASK_FOLDERS.isdisjoint(name.lower().split("/"))
-    )
+    return path.is_dir() and any(tell_class(name) for name in names)
 
 
 def read(path: Path, task: str, classes: Sequence[str]) -> LabelSet:

@@ -4,7 +4,7 @@ A pixel holds 0 for background and k for the k-th class; a palette's colors do n
 there is one class, or a folder that is called like one, 255 (also grey above 127) is that class.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,14 @@ from .voc import explain_sizes
 TASKS = ("segmentation", "anomaly")
 UNNAMED = "defect"  # the class of masks when neither the project nor the files name one
 SPLIT_FOLDERS = {"train": "train", "dev": "val", "test": "test", None: "unassigned"}
-MASK_FOLDERS = {"masks", "mask", "segmentationclass", "ground_truth", "groundtruth", "gt"}
+_MASK_FOLDERS = {"masks", "mask", "segmentationclass", "ground_truth", "groundtruth", "gt"}
 _MASK_ENDINGS = ("_mask", "-mask", "_gt")
 
 
 def recognizes(path: Path) -> bool:
-    """Tell whether there are files that look like masks of others."""
-    return path.is_dir() and bool(_sort_files(path)[1])
+    """Tell whether there are files that look like masks; MVTec's ground_truth/ is of `folders`."""
+    masks = _sort_files(path)[1] if path.is_dir() else []
+    return any("ground_truth" not in relative_name(mask, path).split("/") for mask in masks)
 
 
 def _sort_files(path: Path) -> tuple[list[Path], list[Path]]:
@@ -47,28 +48,34 @@ def _sort_files(path: Path) -> tuple[list[Path], list[Path]]:
     stems: dict[Path, list[Path]] = {}
     for file in files:
         stems.setdefault(file.with_suffix(""), []).append(file)
-    masks = [f for f in files if _is_mask(relative_name(f, path), stems[f.with_suffix("")])]
+    masks = [f for f in files if _is_mask(f, relative_name(f, path), stems)]
     chosen = set(masks)
     return [file for file in files if file not in chosen], masks
 
 
-def _is_mask(name: str, twins: Sequence[Path]) -> bool:
-    """Tell whether a picture is a mask, by its folder, its name, or a photo of the same stem."""
-    *folders, last = name.lower().split("/")
-    stem, _, suffix = last.rpartition(".")
-    if not MASK_FOLDERS.isdisjoint(folders):
+def _is_mask(file: Path, name: str, stems: Mapping[Path, list[Path]]) -> bool:
+    """Tell whether a picture is a mask: by its folder, or by a photo of the same stem beside it."""
+    folders, suffix = name.lower().split("/")[:-1], file.suffix.lower()
+    front = file.with_suffix("")
+    if not _MASK_FOLDERS.isdisjoint(folders):
         return True
-    beside_photo = suffix in ("png", "bmp") and any(
-        twin.suffix.lower() in (".jpg", ".jpeg", ".tif", ".tiff", ".webp") for twin in twins
+    beside_photo = suffix in (".png", ".bmp") and any(
+        twin.suffix.lower() in (".jpg", ".jpeg", ".tif", ".tiff", ".webp") for twin in stems[front]
     )
-    return beside_photo or (stem.endswith(_MASK_ENDINGS) and HOLDERS.isdisjoint(folders))
+    return beside_photo or any(
+        front.name.lower().endswith(ending)
+        and front.with_name(front.name[: -len(ending)]) in stems
+        and HOLDERS.isdisjoint(folders)
+        for ending in _MASK_ENDINGS
+        if len(front.name) > len(ending)
+    )
 
 
 def _make_key(name: str) -> str:
     """Return what a picture and its mask share: the path without their folder and suffix."""
     parts = name.rpartition(".")[0].split("/")
     for i, folder in enumerate(parts[:-1]):
-        if folder.lower() in MASK_FOLDERS | HOLDERS:
+        if folder.lower() in _MASK_FOLDERS | HOLDERS:
             return "/".join([*parts[:i], *parts[i + 1 :]])
     return "/".join(parts)
 
