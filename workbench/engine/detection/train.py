@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 
 from ...settings import Settings
 from ...tasks import find_task
-from ...tasks.detection import Box, BoxLabel, BoxPrediction, best_threshold
+from ...tasks.detection import SCORE_FLOOR, Box, BoxLabel, BoxPrediction, best_threshold
 from ...tasks.framing import Frame, Framing, make_frames, round_up, whole_frame
 from ..augment import vary_light, vary_view
 from ..backbone import Network
@@ -236,11 +236,17 @@ def choose_threshold(
     labels: Iterable[BoxLabel | None],
     classes: Sequence[str],
 ) -> float:
-    """Return the score with the best f1; FALLBACK_THRESHOLD where nothing is labeled."""
+    """Return the threshold with the best f1; FALLBACK_THRESHOLD where nothing is labeled.
+
+    It lies halfway between the last box that should count and the next one: few dev images say
+    little of how low the scores of other images go.
+    """
     predictions, labels = list(predictions), list(labels)
     if not any(label and label.boxes for label in labels):
         return FALLBACK_THRESHOLD
-    return best_threshold(predictions, labels, classes)
+    best = best_threshold(predictions, labels, classes)
+    scores = [box.score for prediction in predictions if prediction for box in prediction.boxes]
+    return (best + max((score for score in scores if score < best), default=SCORE_FLOOR)) / 2
 
 
 def choose_dev(dev: Sequence[Example], framing: Framing) -> list[Example]:
