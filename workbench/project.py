@@ -33,6 +33,7 @@ from .store.snapshots import Snapshot, create_snapshot, list_snapshots, read_sna
 from .store.splits import count_splits, split_images
 
 if TYPE_CHECKING:
+    from .exporting import ExportReport
     from .importing import ImportReport
     from .runs import Run, RunSet
 
@@ -190,13 +191,21 @@ class Project:
 
         return import_labels(self.store, path, format, progress, self.author)
 
-    def export(self, folder: str | Path, format: str, **settings: Any) -> Path:
-        """Write images and labels to a folder in one of the formats of `import_labels`."""
-        # Imported here, because it loads all formats.
-        from .importing import export_labels
+    def export(
+        self,
+        folder: str | Path,
+        format: str,
+        overwrite: bool = False,
+        progress: bool = True,
+    ) -> "ExportReport":
+        """Write the labeled images, their labels and splits to a folder, as `import_labels` reads.
 
-        export_labels(self.store, folder, format, **settings)
-        return Path(folder)
+        overwrite: replace what an earlier export wrote there.
+        """
+        # Imported here, because it loads all formats.
+        from .exporting import export_labels
+
+        return export_labels(self.store, folder, format, overwrite, progress)
 
     def remove_images(self, images: ImageSet | Image | str | Iterable[Image | str]) -> int:
         """Take images out of the project, and return how many; snapshots keep them."""
@@ -275,6 +284,21 @@ class Project:
         if status in ("failed", "interrupted"):
             raise RunFailed(run.error or f"Run {run.name!r} failed; run.log has the details.")
         return run
+
+    def plot_augmentations(
+        self, preset: str = "fast", count: int = 8, seed: int = 0, **settings: Any
+    ) -> "Figure":
+        """Return a Figure of labeled images as training would vary them, with their labels.
+
+        It takes some seconds, since training code runs in a process of its own. settings: as for
+        `train`. Raises NotEnoughLabels where nothing is labeled.
+        """
+        # Imported here, because matplotlib takes long to load.
+        from .augmented import draw_augmented
+        from .plots import plot_images
+
+        images = draw_augmented(self.store, self.classes, preset, count, seed, settings)
+        return plot_images(images, 4, count, self.classes, self.colors)
 
     @property
     def runs(self) -> "RunSet":
