@@ -33,6 +33,8 @@ from .store.snapshots import Snapshot, create_snapshot, list_snapshots, read_sna
 from .store.splits import count_splits, split_images
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .exporting import ExportReport
     from .importing import ImportReport
     from .runs import Run, RunSet
@@ -177,7 +179,7 @@ class Project:
         lies in is its class, or normal / abnormal. One bad file never stops an import: the report
         names what was rejected, and why. Raises SourceNotFound or InvalidSetting.
         """
-        # Imported here, because it loads all formats.
+        # Imported here, as in the two below, because it loads all formats.
         from .importing import import_images
 
         return import_images(self.store, source, split, labels_from_folders, progress, self.author)
@@ -186,7 +188,6 @@ class Project:
         self, path: str | Path, format: str | None = None, progress: bool = True
     ) -> "ImportReport":
         """Add labels from voc, coco, yolo, masks, folders or csv files; None finds out which."""
-        # Imported here, because it loads all formats.
         from .importing import import_labels
 
         return import_labels(self.store, path, format, progress, self.author)
@@ -202,7 +203,6 @@ class Project:
 
         overwrite: replace what an earlier export wrote there.
         """
-        # Imported here, because it loads all formats.
         from .exporting import export_labels
 
         return export_labels(self.store, folder, format, overwrite, progress)

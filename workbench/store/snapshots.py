@@ -48,10 +48,13 @@ class Snapshot:
     colors: tuple[str, ...]
     store: Store = field(repr=False, compare=False)
     class_ids: Mapping[str, int] = field(repr=False, compare=False)
+    kept_items: tuple[SnapshotItem, ...] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def items(self) -> tuple[SnapshotItem, ...]:
         """The images, in the order in which they were added; read when first asked for."""
+        if self.kept_items is not None:
+            return self.kept_items
         names = {class_id: name for name, class_id in self.class_ids.items()}
         with reading(self.store) as connection:
             rows = connection.execute(_items(self.id))
@@ -103,6 +106,34 @@ def read_snapshot(store: Store, snapshot_id: int) -> Snapshot:
     if row is None:
         raise InvalidSetting(f"The project has no snapshot with the id {snapshot_id!r}.")
     return _make_snapshot(store, row)
+
+
+def read_current(store: Store, limit: int) -> Snapshot:
+    """Return the project as it is now, with up to `limit` labeled images, train first; not kept."""
+    images, revisions = schema.images, schema.label_revisions
+    columns = ("id", "name", "sha256", "suffix", "width", "height", "split", "revision_id")
+    query = (
+        sa.select(*(images.c[name] for name in columns), revisions.c.counts)
+        .select_from(images.join(revisions, revisions.c.id == images.c.revision_id))
+        .where(images.c.is_removed == sa.false(), images.c.is_labeled == sa.true())
+        .order_by(sa.case((images.c.split == "train", 0), else_=1), images.c.id)
+        .limit(limit)
+    )
+    with reading(store) as connection:
+        classes = list_classes(connection)
+        names = {row.id: row.name for row in classes}
+        items = [_make_item(store, item, names) for item in connection.execute(query)]
+    return Snapshot(
+        0,
+        "now",
+        schema.now(),
+        store.task,
+        tuple(row.name for row in classes),
+        tuple(row.color for row in classes),
+        store,
+        {row.name: row.id for row in classes},
+        tuple(items),
+    )
 
 
 def list_snapshots(store: Store) -> list[Snapshot]:
