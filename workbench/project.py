@@ -5,8 +5,7 @@ import html
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -27,10 +26,9 @@ from .store.database import (
 )
 from .store.images import remove_images
 from .store.labels import LabelRevision, revert_label
-from .store.runs import list_runs
-from .store.search import Filter, count_images
 from .store.snapshots import Snapshot, create_snapshot, list_snapshots, read_snapshot
 from .store.splits import count_splits, split_images
+from .store.summary import ProjectSummary, find_modified, summarize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,19 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Image", "ImageSet", "LabelRevision", "Project", "ProjectSummary", "list_projects"]
 
 log = logging.getLogger("workbench")
-
-
-@dataclass(frozen=True)
-class ProjectSummary:
-    """One row of a list of projects. modified: when it was last written, in UTC."""
-
-    name: str
-    task: str
-    path: Path
-    images: int
-    labeled: int
-    runs: int
-    modified: datetime
 
 
 class Project:
@@ -364,26 +349,6 @@ def find_author() -> str | None:
         return None
 
 
-def summarize(store: Store) -> ProjectSummary:
-    """Return the name and the counts of a project."""
-    return ProjectSummary(
-        read_name(store),
-        store.task,
-        store.folder,
-        count_images(store),
-        count_images(store, [Filter(labeled=True)]),
-        len(list_runs(store)),
-        _find_modified(store.folder),
-    )
-
-
-def _find_modified(folder: Path) -> datetime:
-    """Return when the database was last written; its -wal file holds the newest changes."""
-    files = [folder / DATABASE, folder / f"{DATABASE}-wal"]
-    times = [file.stat().st_mtime for file in files if file.exists() and file.stat().st_size]
-    return datetime.fromtimestamp(max(times, default=0.0), UTC)
-
-
 def list_projects(home: str | Path) -> list[ProjectSummary]:
     """Return the projects in the folders right below home, last changed first.
 
@@ -393,7 +358,7 @@ def list_projects(home: str | Path) -> list[ProjectSummary]:
     home = Path(home).expanduser().absolute()
     summaries = []
     for database in sorted(home.glob(f"*/{DATABASE}")):
-        modified = _find_modified(database.parent)
+        modified = find_modified(database.parent)
         try:
             with Project.open(database.parent) as project:
                 summaries.append(replace(summarize(project.store), modified=modified))
