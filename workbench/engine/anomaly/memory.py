@@ -3,12 +3,17 @@
 Source: greedy coreset (k-center) of PatchCore (Roth et al., 2022), after Sener and Savarese, 2018.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 
 POOL = 30_000  # patches that the memory is chosen from
+MOST_CHANNELS = 160  # of a patch in memory; more are projected
+SHRINKAGE = 0.01  # of the mean variance, added to that of each direction
+LOWEST_SPREAD = 1e-4  # of a channel: below, it says nothing
+PROJECTION_SEED = 8
 FEWEST = 8  # patches of an image that are sampled, however many images there are
 
 
@@ -68,9 +73,45 @@ def choose_coreset(
     return torch.tensor(chosen)
 
 
-def spread_of(patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return mean and standard deviation of each channel of patches (P, C): float (C,) both."""
-    return patches.mean(0), patches.std(0, correction=0)
+def make_projection(features: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+    """Return what makes groups of channels comparable, so that each counts the same: float (C, D).
+
+    features: normal patches, float (P, C). sizes: how many channels each group has. The first group
+    is decorrelated, as its channels say similar things; the others' channels are brought to one
+    spread. Beyond MOST_CHANNELS all are projected at random, which nearly keeps distances (Johnson
+    and Lindenstrauss, 1984).
+    """
+    first, *others = torch.split(features, list(sizes), dim=1)
+    blocks = [decorrelate(first), *(torch.diag(1 / spread_of(group)) for group in others)]
+    scaled = torch.zeros(sum(sizes), sum(sizes))
+    start = 0
+    for block in blocks:
+        end = start + len(block)
+        scaled[start:end, start:end] = block / math.sqrt(len(block))
+        start = end
+    if len(scaled) <= MOST_CHANNELS:
+        return scaled
+    generator = torch.Generator().manual_seed(PROJECTION_SEED)
+    mixed = torch.randn(len(scaled), MOST_CHANNELS, generator=generator)
+    return torch.mm(scaled, mixed) / math.sqrt(MOST_CHANNELS)
+
+
+def decorrelate(features: torch.Tensor) -> torch.Tensor:
+    """Return the matrix (C, C) that gives the channels of patches (P, C) spread 1, uncorrelated.
+
+    Directions in which they hardly vary are blown up no more than SHRINKAGE allows.
+    """
+    spread = spread_of(features)
+    scaled = ((features - features.mean(0)) / spread).double()
+    values, vectors = torch.linalg.eigh(scaled.T @ scaled / len(scaled))
+    values = values.clamp(min=0) + SHRINKAGE * values.mean().clamp(min=1e-6)
+    whitening = torch.div(vectors, values.sqrt()).float()
+    return torch.div(whitening, spread[:, None])
+
+
+def spread_of(features: torch.Tensor) -> torch.Tensor:
+    """Return the standard deviation of each channel of patches (P, C), never 0: float (C,)."""
+    return features.std(0, correction=0).clamp(min=LOWEST_SPREAD)
 
 
 def shuffle(count: int, seed: int) -> Sequence[int]:

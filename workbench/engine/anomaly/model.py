@@ -1,11 +1,11 @@
 """The anomaly network: patch features, and how far each is from the nearest patch in a memory.
 
 Source: PatchCore (Roth et al., 2022): features of middle layers, averaged locally, and a memory of
-patches of normal images. Beside the backbone's features stand a few plain statistics of colour and
-edges, which notice what features that have learned nothing, or learned to ignore it, do not.
+patches of normal images. Beside the backbone's features stand plain statistics of colour and edges.
+While the backbone has learned nothing they stand alone: maps of random weights beside them gained
+nothing on the sample and the real sets, and the deeper they were, the worse they made it.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -20,11 +20,7 @@ PRESETS = {
 }
 STRIDE = 8  # pixels from one patch to the next
 PRETRAINED_MAPS = (2, 3)  # of the backbone's feature maps: strides 8 and 16, as in PatchCore
-UNTRAINED_MAPS = (0,)  # the deeper random weights are, the less they tell: stride 2 alone
-MOST_CHANNELS = 160  # of a patch in memory; more are projected
-LOWEST_SPREAD = 1e-4  # a channel that hardly varies among normal patches is not blown up more
 CHUNK = 512  # memory rows that are compared at a time, to bound what that takes
-PROJECTION_SEED = 8
 
 
 class AnomalyModel(Network):
@@ -45,7 +41,7 @@ class AnomalyModel(Network):
         super().__init__()
         self.backbone = build_backbone(weights)
         self.backbone.requires_grad_(False)
-        self.maps = PRETRAINED_MAPS if self.backbone.is_pretrained else UNTRAINED_MAPS
+        self.maps = PRETRAINED_MAPS if self.backbone.is_pretrained else ()
         self.register_buffer("center", torch.zeros(0))
         self.register_buffer("projection", torch.zeros(0, 0))
         self.register_buffer("memory", torch.zeros(0, 0))
@@ -59,10 +55,14 @@ class AnomalyModel(Network):
             return (distances / (distances + self.line),)
 
     def describe(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Return groups of features of images (N, 3, H, W): each float (N, C, H / 8, W / 8)."""
-        features = self.backbone(images)
-        groups = [*color_statistics(images), *edge_statistics(images)]
-        groups += [to_stride(features[i], self.backbone.strides[i]) for i in self.maps]
+        """Return groups of features of images (N, 3, H, W): each float (N, C, H / 8, W / 8).
+
+        The first holds the statistics, each other one a map of the backbone.
+        """
+        groups = [measure_statistics(images)]
+        if self.maps:
+            features = self.backbone(images)
+            groups += [to_stride(features[i], self.backbone.strides[i]) for i in self.maps]
         return [average(group) for group in groups]
 
     def describe_patches(self, images: torch.Tensor) -> torch.Tensor:
@@ -106,37 +106,28 @@ def to_stride(features: torch.Tensor, stride: int) -> torch.Tensor:
     )
 
 
-def color_statistics(images: torch.Tensor) -> list[torch.Tensor]:
-    """Return mean and standard deviation of each colour in 8 x 8 pixels: (N, 3, h, w) both."""
+def measure_statistics(images: torch.Tensor) -> torch.Tensor:
+    """Return statistics of every 8 x 8 pixels of images (N, 3, H, W): float (N, 18, H / 8, W / 8).
+
+    Mean and standard deviation of each colour; edges of brightness at full, half and quarter size.
+    """
     mean = nn.functional.avg_pool2d(images, STRIDE)
     square = nn.functional.avg_pool2d(images.square(), STRIDE)
-    return [mean, (square - mean.square()).clamp(min=1e-6).sqrt()]
+    spread = (square - mean.square()).clamp(min=1e-6).sqrt()
+    gray = images.mean(1, keepdim=True)
+    edges = [measure_edges(gray)]
+    for factor in (2, 4):
+        edges.append(measure_edges(nn.functional.avg_pool2d(gray, factor), STRIDE // factor))
+    return torch.cat([mean, spread, *edges], dim=1)
 
 
-def edge_statistics(images: torch.Tensor) -> list[torch.Tensor]:
-    """Return how much brightness changes in four directions: one (N, 4, h, w)."""
-    gray = nn.functional.pad(images.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+def measure_edges(gray: torch.Tensor, step: int = STRIDE) -> torch.Tensor:
+    """Return how much gray (N, 1, H, W) changes in four directions: (N, 4, H / step, W / step)."""
+    gray = nn.functional.pad(gray, (1, 1, 1, 1), mode="replicate")
     across = gray[..., 1:-1, 2:] - gray[..., 1:-1, :-2]
     down = gray[..., 2:, 1:-1] - gray[..., :-2, 1:-1]
-    falling, rising = across + down, across - down
-    edges = torch.cat([across, down, falling * 0.5**0.5, rising * 0.5**0.5], dim=1).abs()
-    return [nn.functional.avg_pool2d(edges, STRIDE)]
-
-
-def make_projection(sizes: Sequence[int], spread: torch.Tensor) -> torch.Tensor:
-    """Return what makes groups of channels comparable, float (C, D): each group counts the same.
-
-    sizes: channels of each group. spread: float (C,), standard deviation over normal patches.
-    Beyond MOST_CHANNELS they are projected at random, which nearly keeps distances (Johnson and
-    Lindenstrauss, 1984).
-    """
-    weights = torch.cat([torch.full((size,), size**-0.5) for size in sizes])
-    scale = weights / spread.cpu().clamp(min=LOWEST_SPREAD)
-    if len(scale) <= MOST_CHANNELS:
-        return torch.diag(scale)
-    generator = torch.Generator().manual_seed(PROJECTION_SEED)
-    mixed = torch.randn(len(scale), MOST_CHANNELS, generator=generator)
-    return scale[:, None] * mixed / math.sqrt(MOST_CHANNELS)
+    diagonal = [(across + down) * 0.5**0.5, (across - down) * 0.5**0.5]
+    return nn.functional.avg_pool2d(torch.cat([across, down, *diagonal], dim=1).abs(), step)
 
 
 def build_model(classes: Sequence[str], settings: Settings) -> AnomalyModel:

@@ -20,8 +20,8 @@ from ...tasks.framing import INPUT_STEP, Frame, Framing, cut_input, make_frames
 from ..data import Example, ScaledImages, normalise, pad_to, to_tensor
 from ..device import choose_device
 from ..monitor import Cancelled, Monitor
-from .memory import choose_coreset, sample_patches, shuffle, spread_of
-from .model import STRIDE, AnomalyModel, make_projection
+from .memory import choose_coreset, make_projection, sample_patches, shuffle
+from .model import STRIDE, AnomalyModel
 
 QUANTILE = 0.95  # of held-out normal images should stay below the line
 ENOUGH_NORMALS = 20  # dev images that are enough to calibrate on; below, train images help
@@ -156,8 +156,8 @@ def fill_memory(
                 yield index, features.flatten(1).T  # (h w, C)
 
     pool = sample_patches(describe(), len(images), generator)
-    model.center, spread = spread_of(pool.features)
-    model.projection = make_projection(sizes, spread)
+    model.center = pool.features.mean(0)
+    model.projection = make_projection(pool.features, sizes)
     patches = (pool.features - model.center) @ model.projection
     chosen = choose_coreset(
         patches,
