@@ -1,27 +1,27 @@
 """All errors that a person can cause, in one tree; each also derives from the built-in that fits.
 
 WorkbenchError
-├── ProjectNotFound (FileNotFoundError)      there is no project in that folder
-├── ProjectExists (FileExistsError)          the folder already holds something
-├── ProjectVersionError (ValueError)         the project was written by a newer version
-├── UnknownTask (ValueError)                 not one of the project types
-├── UnknownClass (ValueError)                the project has no class of that name
-├── ClassExists (ValueError)                 the project already has a class of that name
-├── ClassInUse (ValueError)                  labels still use the class that should go
-├── ImageNotFound (LookupError)              the project has no such image
-├── SourceNotFound (FileNotFoundError)       nothing to import, predict or read under that path
-├── UnreadableImage (ValueError)             the bytes are not an image that can be used
-├── UnsupportedFormat (ValueError)           a label or export format that is not known or not recognised
-├── InvalidLabel (ValueError)                the label does not fit the task, the image or the classes
-├── LabelConflict (RuntimeError)             somebody else changed the label in the meantime
-├── InvalidSetting (ValueError)              an argument outside of what is allowed
-├── StorageFailed (OSError)                  the disk is full or cannot be written
-├── NotEnoughLabels (ValueError)             too little is labeled to train or to measure
-├── RunNotFound (LookupError)                the project has no such run
-├── RunNotFinished (RuntimeError)            the run has no model yet
-├── UnknownFigure (KeyError)                 the report has no figure of that name
-├── RunFailed (RuntimeError)                 training stopped with an error
-└── InvalidModel (ValueError)                the folder holds no model that can be run
+├── ProjectNotFound (FileNotFoundError)   there is no project in that folder
+├── ProjectExists (FileExistsError)       the folder already holds something
+├── ProjectVersionError (ValueError)      the project was written by a newer version
+├── UnknownTask (ValueError)              not one of the project types
+├── UnknownClass (ValueError)             the project has no class of that name
+├── ClassExists (ValueError)              the project already has a class of that name
+├── ClassInUse (ValueError)               labels still use the class that should go
+├── ImageNotFound (LookupError)           the project has no such image
+├── SourceNotFound (FileNotFoundError)    nothing to import, predict or read under that path
+├── UnreadableImage (ValueError)          the bytes are not an image that can be used
+├── UnsupportedFormat (ValueError)        a label or export format that is not known
+├── InvalidLabel (ValueError)             the label does not fit the task, the image or the classes
+├── LabelConflict (RuntimeError)          somebody else changed the label in the meantime
+├── InvalidSetting (ValueError)           an argument outside of what is allowed
+├── StorageFailed (OSError)               the disk is full or cannot be written
+├── NotEnoughLabels (ValueError)          too little is labeled to train or to measure
+├── RunNotFound (LookupError)             the project has no such run
+├── RunNotFinished (RuntimeError)         the run has no model yet
+├── UnknownFigure (KeyError)              the report has no figure of that name
+├── RunFailed (RuntimeError)              training stopped with an error
+└── InvalidModel (ValueError)             the folder holds no model that can be run
 """
 
 

@@ -39,7 +39,7 @@ def cpu_quota(root: Path = CGROUP) -> float | None:
 
 
 def memory_limit_bytes(root: Path = CGROUP) -> int:
-    """Return how much memory this process may use in all: the machine's, or the container's limit."""
+    """Return how much memory this process may use in all: the machine's or the container's."""
     total = int(psutil.virtual_memory().total)
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         words = read_words(root / name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from PIL.Image import Image as Picture
 
-    Source = str | os.PathLike[str] | bytes | np.ndarray | Picture | "Readable"
+    Source: TypeAlias = "str | os.PathLike[str] | bytes | np.ndarray | Picture | Readable"
 
 
 class Readable(Protocol):
@@ -34,7 +34,7 @@ class Readable(Protocol):
 
 
 class Model:
-    """A model in a folder: model.onnx and model.json. The network is loaded when it is first used."""
+    """A model in a folder: model.onnx and model.json. The network is loaded on first use."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)

@@ -18,9 +18,9 @@ FORMAT = 1  # of model.json; a higher one was written by a newer version
 class ModelCard:
     """What a model is and how it wants its images.
 
-    mean, std: of RGB in 0..1; inputs are (image / 255 - mean) / std. outputs: names of the network's
-    outputs, in order. threshold: what counts, unless a person says otherwise. facts: where the model
-    comes from (run, snapshot, backbone, versions, figures on dev, calibration), as JSON values.
+    mean, std: of RGB in 0..1; inputs are (image / 255 - mean) / std. outputs: names of the
+    network's outputs, in order. threshold: what counts, unless a person says otherwise. facts:
+    where the model comes from (run, snapshot, backbone, versions, figures on dev, calibration), as JSON values.
     """
 
     task: str

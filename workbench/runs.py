@@ -22,7 +22,7 @@ from .report import Report
 from .store.database import Store
 from .store.files import explained, run_path
 from .store.images import find_image, read_pixels
-from .store.labels import read_revision
+from .store.labels import read_label, read_revision
 from .store.predictions import predicted_ids, read_prediction, write_predictions
 from .store.run_folder import (
     LOG,
@@ -34,7 +34,7 @@ from .store.run_folder import (
     is_starting,
 )
 from .store.runs import RunRow, change_run, delete_run, find_run, list_runs
-from .store.search import ANY, Filter, list_ids
+from .store.search import ANY, Filter, list_ids, read_page
 from .store.snapshots import Snapshot, add_new_classes, count_changes, read_snapshot
 from .tasks import find_task
 from .training import reap, start_process
@@ -209,7 +209,7 @@ class Run:
                 psutil.wait_procs([process], timeout=5)
 
     def resume(self) -> None:
-        """Go on from the last checkpoint. Raises InvalidSetting for a run that is active or finished."""
+        """Go on from the last checkpoint. Raises InvalidSetting for an active or finished run."""
         status = self.status
         if status in ACTIVE or status == "finished":
             raise InvalidSetting(
@@ -230,7 +230,8 @@ class Run:
         if not ((self.folder / NETWORK).exists() and (self.folder / CARD).exists()):
             reason = f" {self.error}" if self.error else ""
             raise RunNotFinished(
-                f"Run {self.name!r} is {self.status} and has no model yet; wait with run.wait().{reason}"
+                f"Run {self.name!r} is {self.status} and has no model yet; wait with run.wait()."
+                f"{reason}"
             )
         return self._model
 
@@ -281,7 +282,7 @@ class Run:
         """Return the figures on the labeled images of a split, by their labels of today.
 
         split: None for all. Images that the run was trained on count in "train" alone, wherever
-        they are now. threshold: None for the model's own. Raises NotEnoughLabels where no image fits.
+        they are now. threshold: None for the model's own. Raises NotEnoughLabels for no images.
         """
         room = find_task(self._store.task).room
         rows = self._measured_images(split)
@@ -308,13 +309,32 @@ class Run:
         )
 
     def _measured_images(self, split: str | None) -> list[tuple[int, int]]:
-        """Return (image id, revision id) of the labeled images that a report on a split measures."""
+        """Return (image id, revision id) of the labeled images that a report measures."""
         wanted = [Filter(split=ANY if split is None else split, labeled=True)]
         trained = {item.image_id for item in self.snapshot.items if item.split == "train"}
         ids = list_ids(self._store, wanted)
         if split not in (None, "train"):
             ids = [image_id for image_id in ids if image_id not in trained]
         return [(i, find_image(self._store, i).revision) for i in ids]
+
+    def plot_predictions(self, split: str | None = "test", limit: int = 6) -> Figure:
+        """Return a Figure of some images of a split, label and prediction side by side."""
+        from .plots import plot_predictions  # matplotlib takes half a second to import
+
+        wanted = [Filter(split=ANY if split is None else split)]
+        rows = read_page(self._store, wanted, 0, limit)
+        self._predict_ids([row.id for row in rows], progress=False)
+        cells = (
+            (
+                read_pixels(row),
+                row.name,
+                read_label(self._store, row.id),
+                read_prediction(self._store, self.id, row.id),
+            )
+            for row in rows
+        )
+        colors = dict(zip(self.snapshot.classes, self.snapshot.colors))
+        return plot_predictions(cells, self.snapshot.classes, colors, limit)
 
     def plot_history(self) -> Figure:
         """Return a matplotlib Figure of the loss and the dev figures, round by round."""

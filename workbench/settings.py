@@ -91,8 +91,9 @@ def check_setting(name: str, value: Any) -> None:
 def check_number(name: str, value: Any) -> None:
     """Raise InvalidSetting unless the number is of the right kind and within its bounds."""
     lowest, highest = BOUNDS[name]
-    kind: type | tuple[type, ...] = (int, float) if isinstance(lowest, float) else int
-    if isinstance(value, bool) or not isinstance(value, kind) or not lowest <= value <= highest:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    is_right_kind = is_whole or (isinstance(lowest, float) and isinstance(value, float))
+    if not is_right_kind or not lowest <= float(value) <= highest:
         raise InvalidSetting(f"{name}={value!r}: it lies between {lowest} and {highest}.")
     if name == "input_size" and value % 32:
         raise InvalidSetting(f"input_size={value}: it is a multiple of 32, for example 256.")

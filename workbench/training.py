@@ -71,11 +71,8 @@ def check_trainable(store: Store, classes: list[str]) -> None:
 
 
 def start_process(folder: Path) -> None:
-    """Start the training process of a run's folder, in a session of its own, so that it outlives us."""
+    """Start the training process of a run's folder, in a session of its own: it outlives us."""
     append_event(folder, "queued")
-    package = str(Path(__file__).parent.parent)
-    known = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([package, known] if known else [package])
     with (folder / LOG).open("ab") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "workbench.engine.worker", str(folder)],
@@ -83,10 +80,21 @@ def start_process(folder: Path) -> None:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env=engine_environment(),
         )
     write_process(folder, child.pid)
     _children[folder] = child
+
+
+def engine_environment() -> dict[str, str]:
+    """Return the environment of the engine's processes: this same package, and threads that sleep.
+
+    Threads that wait for each other would otherwise spin, and take the cores from the kernel.
+    """
+    package = str(Path(__file__).parent.parent)
+    known = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([package, known] if known else [package])
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": path}
 
 
 def reap(folder: Path) -> None:

@@ -9,7 +9,7 @@ IGNORED = 255  # what a mask holds where there is no image: no loss is taken the
 
 
 def vary_light() -> v2.Transform:
-    """Return a transform that varies brightness, contrast, colour and, at times, noise and focus."""
+    """Return a transform that varies brightness, contrast, colour and, at times, focus."""
     return v2.Compose(
         [
             v2.ColorJitter(brightness=0.25, contrast=0.25, saturation=0.2, hue=0.02),
@@ -19,7 +19,7 @@ def vary_light() -> v2.Transform:
 
 
 def vary_view(degrees: float, scale: tuple[float, float], shift: float) -> v2.Transform:
-    """Return a transform that flips, turns by up to `degrees`, scales and shifts (a fraction)."""
+    """Return a transform that flips, turns up to `degrees`, scales and shifts (a fraction)."""
     affine = v2.RandomAffine(
         degrees,
         translate=(shift, shift),

@@ -29,7 +29,7 @@ class Standing:
 def save_checkpoint(
     folder: Path, standing: Standing, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
-    """Write all that `load_checkpoint` needs to go on; the one before stays until this is complete."""
+    """Write all that `load_checkpoint` needs; the one before stays until this is complete."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in standing.best_state.items()}
     for index, state in optimizer.state_dict()["state"].items():
@@ -48,15 +48,15 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Standing:
-    """Put model and optimizer where the folder's checkpoint left them; a new Standing without one."""
+    """Put model and optimizer where the folder's checkpoint left them; without one, start anew."""
     if not (folder / NAME).exists():
         return Standing()
     parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
     with safe_open(folder / NAME, framework="pt") as file:
         record = json.loads(file.metadata()["standing"])
-        for key in file.keys():
-            part, _, name = key.partition(".")
-            parts[part][name] = file.get_tensor(key)
+        names = list(file.keys())
+        for part, _, name in (key.partition(".") for key in names):
+            parts[part][name] = file.get_tensor(f"{part}.{name}")
     model.load_state_dict(parts["model"])
     load_optimizer(optimizer, parts["optimizer"])
     return Standing(best_state=parts["best"], **record)

@@ -97,7 +97,7 @@ def make_batch(
 
 
 def batch_indices(step: int, count: int, batch_size: int, seed: int) -> list[int]:
-    """Return which of `count` images make up that step's batch: every image once an epoch, shuffled.
+    """Return which of `count` images make up a step's batch: each once an epoch, shuffled.
 
     It depends on nothing but its arguments, so that a resumed run goes on as if never interrupted.
     """

@@ -35,7 +35,7 @@ def choose_device() -> torch.device:
 def has_fast_bf16(device: torch.device) -> bool:
     """Tell whether the processor computes in bfloat16 by itself, so that it saves time."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 

@@ -129,7 +129,7 @@ def train_step(
     targets: list[Any],
     compute_loss: ComputeLoss,
 ) -> float:
-    """Improve the model by one batch and return its loss. Raises RunFailed for a loss that is not finite."""
+    """Improve the model by one batch and return its loss. Raises RunFailed if it is not finite."""
     model.train()
     if model.backbone.is_pretrained:
         freeze_norms(model.backbone)

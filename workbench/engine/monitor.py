@@ -30,14 +30,14 @@ class Monitor:
 
     @property
     def training_seconds(self) -> float | None:
-        """How long training itself may take, counted from now; None: as long as it wants."""
+        """How long training itself may take from now on; None: as long as it wants."""
         if self.time_limit is None:
             return None
         used = time.monotonic() - self.started
         return max(1.0, self.time_limit - used - EXPORT_SECONDS)
 
     def on_step(self, fraction: float, **values: float) -> None:
-        """Tell how far training is, 0..1, and what the step gave; cheap, so call it at each step."""
+        """Tell how far training is, 0..1, and what the step gave; cheap enough for each step."""
         now = time.monotonic()
         if now - self._last_event >= EVENT_SECONDS:
             self._last_event = now

@@ -17,7 +17,7 @@ DEFAULT_THRESHOLD = 0.5
 
 
 def predict(model: Network, images: torch.Tensor) -> Outputs:
-    """Return the network's outputs by name, each float32 (N, ...), for uint8 (N, 3, H, W) images."""
+    """Return the outputs by name, each float32 (N, ...), for uint8 (N, 3, H, W) images."""
     device = next(model.parameters()).device
     with torch.inference_mode(), mixed_precision(device):
         values = model(normalise(images.to(device)))

@@ -45,7 +45,7 @@ QUEUE_SECONDS = 0.5
 
 
 def main(folder: Path) -> int:
-    """Do the run in that folder and return the process's exit status; every end is told as an event."""
+    """Do the run in that folder, tell how it ended, and return the process's exit status."""
     write_process(folder, os.getpid())
     end_broken_line(folder)
     try:

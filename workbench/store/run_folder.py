@@ -4,7 +4,6 @@ The kernel writes config.json and cancel; the process writes everything else.
 """
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,7 +53,7 @@ class EventReader:
     position: int = 0
 
     def read_new(self) -> list[dict[str, Any]]:
-        """Return the events since the last call; a line that is not whole yet waits for the next."""
+        """Return the events since the last call; a line that is not whole yet waits."""
         path = self.folder / EVENTS
         if not path.exists() or path.stat().st_size <= self.position:
             return []
@@ -127,7 +126,7 @@ def forget_cancel(folder: Path) -> None:
 
 def is_cancel_asked(folder: Path) -> bool:
     """Tell whether somebody asked the run to stop."""
-    return os.path.exists(folder / CANCEL)
+    return (folder / CANCEL).exists()
 
 
 @dataclass

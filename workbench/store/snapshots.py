@@ -108,8 +108,8 @@ def read_snapshot(store: Store, snapshot_id: int) -> Snapshot:
     return _make_snapshot(store, row)
 
 
-def read_current(store: Store, limit: int) -> Snapshot:
-    """Return the project as it is now, with up to `limit` labeled images, train first; not kept."""
+def read_current(store: Store, limit: int) -> tuple[Snapshot, list[SnapshotItem]]:
+    """Return a snapshot of now that is not kept, and up to `limit` labeled images, train first."""
     images, revisions = schema.images, schema.label_revisions
     columns = ("id", "name", "sha256", "suffix", "width", "height", "split", "revision_id")
     query = (
@@ -123,17 +123,9 @@ def read_current(store: Store, limit: int) -> Snapshot:
         classes = list_classes(connection)
         names = {row.id: row.name for row in classes}
         items = [_make_item(store, item, names) for item in connection.execute(query)]
-    return Snapshot(
-        0,
-        "now",
-        schema.now(),
-        store.task,
-        tuple(row.name for row in classes),
-        tuple(row.color for row in classes),
-        store,
-        {row.name: row.id for row in classes},
-        tuple(items),
-    )
+    class_names, colors = (tuple(part) for part in zip(*((c.name, c.color) for c in classes)))
+    ids = {row.name: row.id for row in classes}
+    return Snapshot(0, "now", schema.now(), store.task, class_names, colors, store, ids), items
 
 
 def list_snapshots(store: Store) -> list[Snapshot]:

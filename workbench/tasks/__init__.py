@@ -1,7 +1,8 @@
 """The four project types: what each is called, when to choose it, and the room that knows it.
 
-Every room has the same furniture: the label and prediction values, `check_label`, `count_items`,
-`pack_label` / `unpack_label`, `pack_prediction` / `unpack_prediction`, `decode`, `evaluate`, `draw`.
+Every room has the same furniture: the label and prediction values, `check_label`, `check_enough`,
+`count_items`, `pack_label` / `unpack_label`, `pack_prediction` / `unpack_prediction`, `decode`,
+`evaluate`, `draw`.
 """
 
 from dataclasses import dataclass

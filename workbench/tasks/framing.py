@@ -18,8 +18,8 @@ class Framing:
     """How a model wants its images; saved in model.json.
 
     input_size: (height, width) of one network input.
-    scale: None fits the whole image into one input and keeps its aspect (letterbox). A number resizes
-        every image by it, and cuts what is larger than one input into tiles.
+    scale: None fits the whole image into one input and keeps its aspect (letterbox). A number
+        resizes every image by it, and cuts what is larger than one input into tiles.
     overlap: how many pixels of the scaled image neighbouring tiles share.
     """
 
@@ -33,8 +33,8 @@ class Frame:
     """Where one network input lies in its image, once that is scaled to scaled_size.
 
     All sizes are (height, width); top and left are pixels of the scaled image. What an input holds
-    beyond the scaled image is padding, at the right and at the bottom. margins: how many pixels at the
-    left, top, right and bottom a neighbouring tile sees better, as it has more of their surroundings.
+    beyond the scaled image is padding, at the right and at the bottom. margins: how many pixels at
+    the left, top, right and bottom a neighbouring tile sees better, having more of what is around.
     """
 
     image_size: tuple[int, int]
@@ -53,17 +53,19 @@ class Frame:
         )
 
     def boxes_to_image(self, boxes: np.ndarray) -> np.ndarray:
-        """Return float32 (N, 4) xyxy in pixels of the image, from pixels of this input; not clamped."""
+        """Return float32 (N, 4) xyxy in pixels of the image, from those of this input."""
         offset = np.array([self.left, self.top] * 2, np.float32)
-        return (boxes + offset) / self._factors()
+        moved: np.ndarray = (boxes + offset) / self._factors()
+        return moved
 
     def boxes_to_input(self, boxes: np.ndarray) -> np.ndarray:
-        """Return float32 (N, 4) xyxy in pixels of this input, from pixels of the image; not clamped."""
+        """Return float32 (N, 4) xyxy in pixels of this input, from those of the image."""
         offset = np.array([self.left, self.top] * 2, np.float32)
-        return boxes * self._factors() - offset
+        moved: np.ndarray = boxes * self._factors() - offset
+        return moved
 
     def owns(self, points: np.ndarray) -> np.ndarray:
-        """Tell which points of this input, float32 (N, 2) x, y, no other tile sees better: bool (N,)."""
+        """Tell which points, float32 (N, 2) x, y, no other tile sees better: bool (N,)."""
         left, top, right, bottom = self.margins
         height, width = self.input_size
         x, y = points[:, 0], points[:, 1]
@@ -191,8 +193,8 @@ def resize_map(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def merge_maps(maps: list[np.ndarray], frames: list[Frame]) -> np.ndarray:
     """Return one map of the whole scaled image: float32 (K, h, w).
 
-    maps: one float32 (K, input height, input width) for each frame. Where tiles overlap, the one whose
-    border is farther away weighs more, so that no seam shows.
+    maps: one float32 (K, input height, input width) for each frame. Where tiles overlap, the one
+    whose border is farther away weighs more, so that no seam shows.
     """
     height, width = frames[0].scaled_size
     total = np.zeros((maps[0].shape[0], height, width), np.float32)

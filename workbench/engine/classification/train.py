@@ -17,7 +17,7 @@ from ...tasks.classification import ClassLabel
 from ...tasks.framing import Frame, Framing
 from ..augment import vary_light, vary_view
 from ..backbone import Network
-from ..data import Example, ScaledImages, pad_to, to_tensor
+from ..data import Example, MakeSample, ScaledImages, pad_to, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
@@ -47,6 +47,12 @@ def make_sample(
     """Return one training input, uint8 (3, H, W), and its class index."""
     padded = tv_tensors.Image(to_tensor(pad_to(image, framing.input_size)))
     return augment(padded), target
+
+
+def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
+    """Return what cuts and varies a training image with its target, as `train` does."""
+    augment = build_augmentation(settings) if settings.augment else v2.Identity()
+    return partial(make_sample, framing=framing, augment=augment)
 
 
 def make_label(target: int, classes: Sequence[str]) -> ClassLabel:
@@ -86,11 +92,10 @@ def train(
     """Train the model in place on the examples; dev decides which round is kept."""
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
     dev_images = ScaledImages(dev, framing)
-    augment = build_augmentation(settings) if settings.augment else v2.Identity()
     fit(
         model,
         images,
-        partial(make_sample, framing=framing, augment=augment),
+        build_sampler(examples, framing, settings),
         partial(compute_loss, weights=class_weights(examples, classes)),
         partial(measure, images=dev_images, task=TASK, classes=classes),
         settings,

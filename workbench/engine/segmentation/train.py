@@ -17,7 +17,7 @@ from ...tasks.framing import Frame, Framing, round_up, shrink, whole_frame
 from ...tasks.segmentation import MaskLabel
 from ..augment import IGNORED, vary_light, vary_view
 from ..backbone import Network
-from ..data import Example, ScaledImages, pad_to, to_tensor
+from ..data import Example, MakeSample, ScaledImages, pad_to, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
@@ -31,7 +31,7 @@ FOREGROUND_CROPS = 0.6  # share of crops that hold something on purpose
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
-    """Return the smallest scale at which the labels still keep their shape, and tiles of input_size.
+    """Return the smallest scale at which labels keep their shape, and tiles of input_size.
 
     Images are never made smaller than one input, nor larger than HIGHEST_SCALE times.
     """
@@ -61,7 +61,7 @@ def all_kept(masks: Sequence[np.ndarray], scale: float) -> bool:
 
 
 def scale_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a mask, uint8 (H, W), at (height, width): foreground where enough of a pixel is covered."""
+    """Return a mask, uint8 (H, W), at (height, width): foreground where enough is covered."""
     if mask.shape == tuple(size):
         return np.array(mask)
     height, width = size
@@ -74,18 +74,18 @@ def scale_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.where(covered.sum(axis=0) >= COVERED, best, 0).astype(np.uint8)
 
 
-def make_target(label: MaskLabel, frame: Frame) -> np.ndarray:
+def make_target(label: MaskLabel, frame: Frame, classes: Sequence[str]) -> np.ndarray:
     """Return the label's mask at the frame's scale: uint8 (h, w)."""
     return scale_mask(label.mask, frame.scaled_size)
 
 
 def build_augmentation(settings: Settings) -> v2.Transform:
-    """Return what varies a training image and its mask: flips, small turns, size and light."""
+    """Return what varies a training image and its mask: flips, small turns, size, light."""
     return v2.Compose([vary_view(15, (0.85, 1.2), 0.05), vary_light()])
 
 
 def crop_size(examples: Sequence[Example], framing: Framing) -> tuple[int, int]:
-    """Return the (height, width) of training crops: one tile, or less where all images are smaller."""
+    """Return the (height, width) of training crops: a tile, or less if all images are smaller."""
     sizes = np.array([whole_frame(example.image_size, framing).scaled_size for example in examples])
     height, width = (round_up(int(side), 32) for side in sizes.max(axis=0))
     return min(height, framing.input_size[0]), min(width, framing.input_size[1])
@@ -94,7 +94,7 @@ def crop_size(examples: Sequence[Example], framing: Framing) -> tuple[int, int]:
 def make_sample(
     image: np.ndarray, target: np.ndarray, size: tuple[int, int], augment: v2.Transform
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return one training crop, uint8 (3, h, w), and its mask, uint8 (h, w), 255 where no image is."""
+    """Return one training crop, uint8 (3, h, w), and its mask (h, w), 255 where no image is."""
     top, left = choose_corner(target, size)
     part = (slice(top, top + size[0]), slice(left, left + size[1]))
     mask = np.full(size, IGNORED, np.uint8)
@@ -117,6 +117,12 @@ def choose_corner(target: np.ndarray, size: tuple[int, int]) -> tuple[int, int]:
         jitter = [int(torch.randint(side, ())) for side in size]
         return tuple(int(np.clip(middle[i] - jitter[i], 0, room[i])) for i in (0, 1))  # type: ignore[return-value]
     return int(torch.randint(room[0] + 1, ())), int(torch.randint(room[1] + 1, ()))
+
+
+def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
+    """Return what cuts and varies a training image with its target, as `train` does."""
+    augment = build_augmentation(settings) if settings.augment else v2.Identity()
+    return partial(make_sample, size=crop_size(examples, framing), augment=augment)
 
 
 def make_label(target: torch.Tensor, classes: Sequence[str]) -> MaskLabel:
@@ -159,12 +165,11 @@ def train(
     monitor: Monitor,
 ) -> None:
     """Train the model in place on the examples; dev decides which round is kept."""
-    images = ScaledImages(examples, framing, make_target)
-    augment = build_augmentation(settings) if settings.augment else v2.Identity()
+    images = ScaledImages(examples, framing, partial(make_target, classes=classes))
     fit(
         model,
         images,
-        partial(make_sample, size=crop_size(examples, framing), augment=augment),
+        build_sampler(examples, framing, settings),
         compute_loss,
         partial(measure, images=ScaledImages(dev, framing), task=TASK, classes=classes),
         settings,
