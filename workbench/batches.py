@@ -59,11 +59,11 @@ class Batch:
                 self.report.added.append(result.name)
             else:
                 self.report.duplicates.append(image.name)
-            if label is not None or result.is_duplicate:
+            if label is not None or (result.is_duplicate and image.split is not None):
                 row = find_image(self.store, result.image_id)
                 self._settle_split(row, image.split)
                 labels.append((row, label))
-            else:
+            elif not result.is_duplicate:
                 self.report.unlabeled.append(result.name)
         self._write_labels(labels)
 
