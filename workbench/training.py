@@ -22,8 +22,16 @@ from .tasks import find_task
 
 FRACTIONS = {"train": 0.7, "dev": 0.15, "test": 0.15}
 
+
+class Detached(subprocess.Popen[bytes]):
+    """A process that outlives this one: letting go of it is no mistake to be warned about."""
+
+    def __del__(self) -> None:
+        """Leave the process alone."""
+
+
 # Processes that this one started: kept so that they are reaped when they end.
-_children: dict[Path, subprocess.Popen[bytes]] = {}
+_children: dict[Path, Detached] = {}
 
 
 def start_training(
@@ -74,7 +82,7 @@ def start_process(folder: Path) -> None:
     """Start the training process of a run's folder, in a session of its own: it outlives us."""
     append_event(folder, "queued")
     with (folder / LOG).open("ab") as log:
-        child = subprocess.Popen(
+        child = Detached(
             [sys.executable, "-m", "workbench.engine.worker", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
