@@ -17,6 +17,8 @@ from .settings import BOUNDS, PRESET_NAMES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from .project import Image, ImageSet
+
 FAILED, STOPPED = 2, 130  # exit statuses; 130 is what a shell gives for Ctrl-C
 SHOWN = 8  # images in a picture
 PHOTO = "photo.png"
@@ -48,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return what reads the command line."""
-    parser = argparse.ArgumentParser(prog="python -m workbench", description=wb.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m workbench", description=(wb.__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--version", action="version", version=f"workbench {wb.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     demo = commands.add_parser(
@@ -101,8 +105,9 @@ def check_free(samples: Sequence[Sample], out: Path) -> None:
 
 def find_free(out: Path) -> Path:
     """Return the folder's name with the first number from 2 on that is not taken."""
+    named = out if out.name not in ("", "..") else out.resolve()
     number = 2
-    while (free := out.with_name(f"{out.resolve().name} {number}".replace(" ", "-"))).exists():
+    while (free := named.parent / f"{named.name or 'demo'}-{number}").exists():
         number += 1
     return free
 
@@ -113,7 +118,10 @@ def show_sample(sample: Sample, preset: str, out: Path, seed: int) -> None:
     make_folder(folder)
     project = wb.samples.create(sample.name, out / "projects", seed=seed)
     say(f"{project!r}")
-    save(project.images.plot(limit=SHOWN), folder / "labels.png")
+    chosen = choose_spread(project.images)
+    colors = project.colors
+    save(plots.plot_images(chosen, classes=[*colors], colors=colors), folder / "labels.png")
+    save(project.plot_augmentations(preset, seed=seed), folder / "augmented.png")
     began = time.monotonic()
     run = train(project, preset, seed)
     say(f"Trained in {time.monotonic() - began:.0f} seconds.")
@@ -125,7 +133,7 @@ def show_sample(sample: Sample, preset: str, out: Path, seed: int) -> None:
     save(report.plot(), folder / "report.png")
     save(plot_predictions(project, run), folder / "predictions.png")
     (folder / "report.txt").write_text(f"{report}\n", encoding="utf-8")
-    (folder / PHOTO).write_bytes(project.images.where(split="test")[0].read_bytes())
+    (folder / PHOTO).write_bytes(project.images.where(split="test")[-1].read_bytes())
     run.export(folder / "model")
 
 
@@ -152,9 +160,15 @@ def train(project: "wb.Project", preset: str, seed: int) -> "wb.Run":
 
 def plot_predictions(project: "wb.Project", run: "wb.Run") -> "Figure":
     """Return a Figure with labels and predictions of images that the model was not trained on."""
-    images = project.images.where(split="test").page(0, SHOWN)
+    images = choose_spread(project.images.where(split="test"))
     rows = [(image.read(), image.name, image.label, run.prediction(image)) for image in images]
     return plots.plot_predictions(rows, project.classes, project.colors, limit=SHOWN)
+
+
+def choose_spread(images: "ImageSet") -> "list[Image]":
+    """Return SHOWN images at even distances: the first ones are often of one kind."""
+    found = list(images)
+    return found[:: max(1, len(found) // SHOWN)][:SHOWN]
 
 
 def save(figure: "Figure", path: Path) -> None:
@@ -172,6 +186,7 @@ def say_what_lies_where(samples: Sequence[Sample], out: Path) -> None:
         f"""
 Written to {out.resolve()}, in a folder for each of: {names}
   labels.png       photos of the project with their labels
+  augmented.png    photos as training varies them
   history.png      how training went
   predictions.png  labels and predictions side by side, on photos not trained on
   report.png       the report's plots; report.txt holds its figures
