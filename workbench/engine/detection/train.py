@@ -21,7 +21,7 @@ from ...tasks.detection import SCORE_FLOOR, Box, BoxLabel, BoxPrediction, best_t
 from ...tasks.framing import Frame, Framing, make_frames, round_up, whole_frame
 from ..augment import vary_light, vary_view
 from ..backbone import Network
-from ..data import Example, ScaledImages, pad_to, to_tensor
+from ..data import Example, MakeSample, ScaledImages, pad_to, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
@@ -32,9 +32,7 @@ LEAST_SIDE = 8.0  # scaled pixels of a box's short side, so that it covers two c
 SMALL_SHARE = 0.1  # of a class's boxes may be smaller
 HIGHEST_SCALE = 2.0
 LEAST_OVERLAP = 64
-ALIKE = (
-    1.25  # images whose longest sides differ by no more than that factor are of one magnification
-)
+ALIKE = 1.25  # longest sides that differ by no more than that factor are of one magnification
 BIASED_CROPS = 0.7  # share of crops that hold a box on purpose
 LEAST_LEFT = 0.35  # of a box's area, or it is dropped from a varied image
 HEAT_REACH = 0.54  # of the box (Liu et al., 2020)
@@ -150,6 +148,12 @@ def box_middles(boxes: torch.Tensor) -> torch.Tensor:
 def box_areas(boxes: torch.Tensor) -> torch.Tensor:
     """Return the areas of boxes, float32 (N, 4) xyxy: float32 (N,)."""
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
+    """Return what cuts and varies a training image with its target, as `train` does."""
+    augment = build_augmentation(settings) if settings.augment else v2.Identity()
+    return partial(make_sample, size=crop_size(examples, framing), augment=augment)
 
 
 def make_label(target: Target, classes: Sequence[str]) -> BoxLabel:
@@ -268,11 +272,10 @@ def train(
     """Train the model in place on the examples; dev decides which round is kept."""
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
     dev_images = ScaledImages(choose_dev(dev, framing), framing)
-    augment = build_augmentation(settings) if settings.augment else v2.Identity()
     fit(
         model,
         images,
-        partial(make_sample, size=crop_size(examples, framing), augment=augment),
+        build_sampler(examples, framing, settings),
         compute_loss,
         partial(measure, images=dev_images, task=TASK, classes=classes),
         settings,

@@ -6,6 +6,7 @@ from .train import (
     choose_framing,
     choose_threshold,
     make_label,
+    make_sample,
     make_target,
     train,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "choose_framing",
     "choose_threshold",
     "make_label",
+    "make_sample",
     "make_target",
     "train",
 ]
