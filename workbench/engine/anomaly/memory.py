@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import torch
 
 POOL = 30_000  # patches that the memory is chosen from
-MOST_CHANNELS = 160  # of a patch in memory; more are projected
+MOST_CHANNELS = 128  # of a patch in memory; more are projected
 SHRINKAGE = 0.01  # of the mean variance, added to that of each direction
 LOWEST_SPREAD = 1e-4  # of a channel: below, it says nothing
 PROJECTION_SEED = 8
+ROWS_AT_ONCE = 256  # to bound what comparing rows with the pool takes
 FEWEST = 8  # patches of an image that are sampled, however many images there are
 
 
@@ -71,6 +72,21 @@ def choose_coreset(
         current = int(index)
         chosen.append(current)
     return torch.tensor(chosen)
+
+
+def find_substitutes(pool: PatchPool, rows: torch.Tensor) -> torch.Tensor:
+    """Return, for each of the pool's rows (M,), the nearest patch of any other image: int64 (M,).
+
+    With it in a row's place the memory is what it would be without that row's image. The pool holds
+    patches of two images at least.
+    """
+    squares = pool.features.square().sum(1)
+    found = []
+    for part in torch.split(rows, ROWS_AT_ONCE):
+        distances = torch.addmm(squares, pool.features[part], pool.features.T, alpha=-2)
+        distances[pool.sources[part][:, None] == pool.sources] = torch.inf
+        found.append(distances.argmin(1))
+    return torch.cat(found)
 
 
 def make_projection(features: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,15 +18,24 @@ from ...errors import NotEnoughLabels
 from ...settings import Settings
 from ...tasks.anomaly import FEWEST_NORMALS, AnomalyLabel, AnomalyPrediction, decode
 from ...tasks.framing import INPUT_STEP, Frame, Framing, cut_input, make_frames
-from ..data import Example, ScaledImages, normalise, pad_to, to_tensor
+from ..data import Example, MakeSample, ScaledImages, normalise, pad_to, to_tensor
 from ..device import choose_device
 from ..monitor import Cancelled, Monitor
-from .memory import choose_coreset, make_projection, sample_patches, shuffle
+from .memory import (
+    PatchPool,
+    choose_coreset,
+    find_substitutes,
+    make_projection,
+    sample_patches,
+    shuffle,
+)
 from .model import STRIDE, AnomalyModel
 
+LIGHT = 0.05  # how much brightness and contrast vary, as a fraction
 QUANTILE = 0.95  # of held-out normal images should stay below the line
 ENOUGH_NORMALS = 20  # dev images that are enough to calibrate on; below, train images help
 MOST_NORMALS = 200  # images that are calibrated on
+MARGIN = 1.001  # the line lies this much above the distance it is found by: that one is normal
 LOWEST_LINE = 1e-3  # identical normal images have no distance at all
 COLLECTED, CHOSEN = 0.4, 0.8  # how far the run is when patches are collected, the memory is chosen
 FEWEST_CALIBRATED = 5  # images, however short the time
@@ -47,9 +57,17 @@ def round_side(length: float) -> int:
     return max(2 * INPUT_STEP, round(length / INPUT_STEP) * INPUT_STEP)
 
 
-def make_target(label: AnomalyLabel, frame: Frame) -> bool:
+def make_target(label: AnomalyLabel, frame: Frame, classes: Sequence[str]) -> bool:
     """Return whether the image is abnormal; only normal ones are learned from."""
     return label.verdict == "abnormal"
+
+
+def build_augmentation(settings: Settings) -> v2.Transform:
+    """Return what varies a normal image: a little brightness and contrast, as days differ.
+
+    No turns or flips: a part that lies the wrong way round may be abnormal.
+    """
+    return v2.ColorJitter(brightness=LIGHT, contrast=LIGHT)
 
 
 def make_sample(
@@ -58,6 +76,12 @@ def make_sample(
     """Return one training input, uint8 (3, H, W), and whether it is abnormal."""
     padded = tv_tensors.Image(to_tensor(pad_to(image, framing.input_size)))
     return augment(padded), target
+
+
+def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
+    """Return what varies a training image, as `train` does."""
+    augment = build_augmentation(settings) if settings.augment else v2.Identity()
+    return partial(make_sample, framing=framing, augment=augment)
 
 
 def make_label(target: bool, classes: Sequence[str]) -> AnomalyLabel:
@@ -77,8 +101,8 @@ def train(
     """Fill the model's memory from the normal examples, and calibrate it on dev's normal images.
 
     With fewer than ENOUGH_NORMALS of those, every training image is measured as well, against the
-    memory without its own patches. Abnormal images are left out. A time limit makes each part look
-    at fewer images. Raises NotEnoughLabels for fewer than two normal images, Cancelled when asked.
+    memory as it would be without it. Abnormal images are left out. A time limit makes each part
+    look at fewer images. Raises NotEnoughLabels for fewer than two normal images, Cancelled when asked.
     """
     normal, held_out = keep_normal(examples), keep_normal(dev)
     if len(normal) < FEWEST_NORMALS:
@@ -91,7 +115,7 @@ def train(
     images, dev_images = ScaledImages(normal, framing), ScaledImages(held_out, framing)
     dev_order = shuffle(len(held_out), settings.seed)[:MOST_NORMALS]
     with torch.inference_mode():
-        sources = fill_memory(model, images, settings, schedule)
+        leave_out = fill_memory(model, images, settings, schedule)
         maps = [
             measure_image(model, dev_images, index, model.memory)
             for index in schedule.take(dev_order, CHOSEN, 0.9)
@@ -99,7 +123,7 @@ def train(
         if len(held_out) < ENOUGH_NORMALS:
             order = shuffle(len(normal), settings.seed)[:MOST_NORMALS]
             maps += [
-                measure_image(model, images, index, model.memory[sources != index])
+                measure_image(model, images, index, leave_out(index))
                 for index in schedule.take(order, 0.9, 1.0)
             ]
     calibrate(model, maps)
@@ -140,15 +164,24 @@ class Schedule:
 
 def fill_memory(
     model: AnomalyModel, images: ScaledImages, settings: Settings, schedule: Schedule
-) -> torch.Tensor:
-    """Set the model's memory from normal images; return each row's image, by index: int64 (M,)."""
+) -> Callable[[int], torch.Tensor]:
+    """Set the model's memory from normal images.
+
+    Returns a function: leave_out(index) is the memory, float (M, D), as if without that image.
+    """
     order = shuffle(len(images), settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
+    torch.manual_seed(settings.seed)  # for the augmentation
     sizes: list[int] = []
+
+    def views(index: int) -> Iterator[tuple[torch.Tensor, Frame]]:
+        yield from frame_inputs(images, index)
+        if settings.augment:
+            yield from frame_inputs(images, index, build_augmentation(settings))
 
     def describe() -> Iterator[tuple[int, torch.Tensor]]:
         for index in schedule.take(order, 0.0, COLLECTED):
-            for inputs, frame in frame_inputs(images, index):
+            for inputs, frame in views(index):
                 groups = model.describe(inputs.to(model.line.device))
                 sizes[:] = [group.shape[1] for group in groups]
                 height, width = frame.shrunk(STRIDE).content_size
@@ -165,16 +198,26 @@ def fill_memory(
         settings.seed,
         lambda part: schedule.go_on(COLLECTED + (CHOSEN - COLLECTED) * part, CHOSEN),
     )
+    substitutes = find_substitutes(PatchPool(patches, pool.sources), chosen)
     model.memory = patches[chosen]
-    model.to(model.line.device)
-    return pool.sources[chosen]
+    device = model.line.device
+    model.to(device)
+
+    def leave_out(index: int) -> torch.Tensor:
+        is_own = pool.sources[chosen] == index
+        return patches[torch.where(is_own, substitutes, chosen)].to(device)
+
+    return leave_out
 
 
-def frame_inputs(images: ScaledImages, index: int) -> Iterator[tuple[torch.Tensor, Frame]]:
+def frame_inputs(
+    images: ScaledImages, index: int, augment: v2.Transform | None = None
+) -> Iterator[tuple[torch.Tensor, Frame]]:
     """Yield each network input of an image, normalised float (1, 3, H, W), and its frame."""
     scaled, _ = images[index]
     for frame in make_frames(images.examples[index].image_size, images.framing):
-        yield normalise(to_tensor(cut_input(scaled, frame))[None]), frame
+        inputs = to_tensor(cut_input(scaled, frame))[None]
+        yield normalise(inputs if augment is None else augment(inputs)), frame
 
 
 @dataclass(frozen=True)
@@ -210,7 +253,8 @@ def calibrate(model: AnomalyModel, held_out: Sequence[DistanceMaps]) -> None:
     is the highest score of them all.
     """
     rank = min(len(held_out), math.ceil((len(held_out) + 1) * QUANTILE))
-    model.line.fill_(find_line(lambda line: sorted(m.score(line) for m in held_out)[rank - 1]))
+    line = find_line(lambda line: sorted(m.score(line) for m in held_out)[rank - 1])
+    model.line.fill_(line * MARGIN)
     model.calibration = {
         "quantile": QUANTILE,
         "normals": len(held_out),
