@@ -102,7 +102,8 @@ def train(
 
     With fewer than ENOUGH_NORMALS of those, every training image is measured as well, against the
     memory as it would be without it. Abnormal images are left out. A time limit makes each part
-    look at fewer images. Raises NotEnoughLabels for fewer than two normal images, Cancelled when asked.
+    look at fewer images. Raises NotEnoughLabels for fewer than two normal images, and Cancelled
+    when asked to stop.
     """
     normal, held_out = keep_normal(examples), keep_normal(dev)
     if len(normal) < FEWEST_NORMALS:
