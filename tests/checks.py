@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.batches import read_class_names
 from workbench.errors import WorkbenchError
 from workbench.formats import FORMATS, detect_format
-from workbench.importing import export_labels, import_labels
 from workbench.store.database import create_store
 from workbench.store.images import NewImage, add_images
 from workbench.store.labels import read_label, write_label
@@ -20,6 +18,8 @@ from workbench.tasks.anomaly import AnomalyLabel
 from workbench.tasks.classification import ClassLabel
 from workbench.tasks.detection import Box, BoxLabel
 from workbench.tasks.segmentation import MaskLabel
+from workbench.transfer.batches import read_class_names
+from workbench.transfer.importing import export_labels, import_labels
 
 CLASSES = ["crack", "chip & <b>", "train", "größe 3"]
 # Names that formats stumble over: spaces, folders, equal stems, words that mean something.

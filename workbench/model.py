@@ -15,7 +15,7 @@ import numpy as np
 from .errors import InvalidModel, SourceNotFound
 from .limits import cpu_limit
 from .model_card import NETWORK, ModelCard, read_card
-from .store.reading import make_image_array, read_image
+from .photos.reading import make_image_array, read_image
 from .tasks import find_task
 from .tasks.framing import Frame, cut_inputs, make_frames
 

@@ -20,7 +20,7 @@ class ModelCard:
 
     mean, std: of RGB in 0..1; inputs are (image / 255 - mean) / std. outputs: names of the
     network's outputs, in order. threshold: what counts, unless a person says otherwise. facts:
-    where the model comes from (run, snapshot, backbone, versions, figures on dev, calibration), as JSON values.
+    where the model comes from (snapshot, backbone, versions, figures, calibration), as JSON values.
     """
 
     task: str

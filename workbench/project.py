@@ -33,9 +33,9 @@ from .store.summary import ProjectSummary, find_modified, summarize
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .exporting import ExportReport
-    from .importing import ImportReport
     from .runs import Run, RunSet
+    from .transfer.exporting import ExportReport
+    from .transfer.importing import ImportReport
 
 __all__ = ["Image", "ImageSet", "LabelRevision", "Project", "ProjectSummary", "list_projects"]
 
@@ -165,7 +165,7 @@ class Project:
         names what was rejected, and why. Raises SourceNotFound or InvalidSetting.
         """
         # Imported here, as in the two below, because it loads all formats.
-        from .importing import import_images
+        from .transfer.importing import import_images
 
         return import_images(self.store, source, split, labels_from_folders, progress, self.author)
 
@@ -173,7 +173,7 @@ class Project:
         self, path: str | Path, format: str | None = None, progress: bool = True
     ) -> "ImportReport":
         """Add labels from voc, coco, yolo, masks, folders or csv files; None finds out which."""
-        from .importing import import_labels
+        from .transfer.importing import import_labels
 
         return import_labels(self.store, path, format, progress, self.author)
 
@@ -188,7 +188,7 @@ class Project:
 
         overwrite: replace what an earlier export wrote there.
         """
-        from .exporting import export_labels
+        from .transfer.exporting import export_labels
 
         return export_labels(self.store, folder, format, overwrite, progress)
 

@@ -11,11 +11,11 @@ class TestFolders(FormatChecks):
     def test_class_names_never_lead_out_of_the_export(self, tmp_path):
         from checks import SIZE, encode
 
-        from workbench.importing import export_labels, import_labels
         from workbench.store.images import NewImage, add_images
         from workbench.store.labels import read_label, write_label
         from workbench.store.search import read_after
         from workbench.tasks.classification import ClassLabel
+        from workbench.transfer.importing import export_labels, import_labels
 
         names = ["../../out", "/etc", "a/b", "test", "CON.", "..", "a_b"]
         store = make_store(tmp_path / "project", "classification", names)

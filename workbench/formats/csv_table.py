@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidLabel, UnreadableImage
-from ..store.reading import read_values
+from ..photos.reading import read_values
 from ..tasks.anomaly import AnomalyLabel
 from ..tasks.classification import ClassLabel
 from ..tasks.segmentation import MaskLabel

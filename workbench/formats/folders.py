@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..store.entry_names import find_name_fault
+from ..photos.entry_names import find_name_fault
 from ..tasks.anomaly import AnomalyLabel
 from ..tasks.classification import ClassLabel
 from .items import (

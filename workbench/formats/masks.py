@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InvalidLabel
-from ..store.reading import read_values
+from ..photos.reading import read_values
 from ..tasks.anomaly import AnomalyLabel
 from ..tasks.segmentation import MaskLabel
 from .class_names import find_class_file, read_class_names

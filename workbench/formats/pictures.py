@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..store.entry_names import is_hidden, make_name
+from ..photos.entry_names import is_hidden, make_name
 from .items import strip_holders
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from PIL import Image
 
 from ..errors import ImageNotFound, InvalidSetting, StorageFailed, UnreadableImage
+from ..photos.reading import read_image
 from . import schema
 from .database import Store, reading, writing
 from .files import hashed_path, image_path, replace_file, write_files
-from .reading import read_image
 from .splits import check_split
 
 THUMBNAIL_SIDE = 256  # pixels

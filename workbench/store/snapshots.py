@@ -11,12 +11,12 @@ import numpy as np
 import sqlalchemy as sa
 
 from ..errors import InvalidSetting
+from ..photos.reading import read_image
 from . import schema
 from .classes import list_classes
 from .database import Store, reading, writing
 from .files import image_path
 from .labels import read_revision
-from .reading import read_image
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ...settings import Settings
 from ..backbone import Network, build_backbone
 
 PRESETS = {
-    "fast": Settings(input_size=384, batch_size=8, min_steps=160, max_steps=320, passes=40),
+    "fast": Settings(input_size=384, batch_size=8, min_steps=120, max_steps=300, passes=20),
     "accurate": Settings(input_size=512, batch_size=8, min_steps=400, max_steps=6000, passes=120),
 }
 WIDTHS = (128, 64, 32, 16)  # channels of the decoder at strides 8, 4, 2 and 1

@@ -2,10 +2,10 @@
 
 import hashlib
 
-from .database import Store
-from .entry_names import make_name
-from .images import ImageRow
-from .search import read_after
+from ..photos.entry_names import make_name
+from ..store.database import Store
+from ..store.images import ImageRow
+from ..store.search import read_after
 
 PAGE = 1000
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..errors import InvalidSetting, StorageFailed
+from ..formats import find_format
+from ..formats.items import Example
+from ..photos.entry_names import find_name_fault, make_name
+from ..progress import show_progress
+from ..store.database import Store
+from ..store.images import ImageRow
+from ..store.labels import read_label
+from ..store.search import Filter, read_after
 from .batches import read_class_names
-from .errors import InvalidSetting, StorageFailed
-from .formats import find_format
-from .formats.items import Example
-from .progress import show_progress
-from .store.database import Store
-from .store.entry_names import find_name_fault, make_name
-from .store.images import ImageRow
-from .store.labels import read_label
-from .store.matching import drop_suffix
-from .store.search import Filter, read_after
+from .matching import drop_suffix
 
 MARKER = ".workbench-export"  # says that a folder was written by an export and may be replaced
 PAGE = 500

@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 from checks import SIZE, encode, make_store, read_all, write_gray, write_picture
 
-from workbench.batches import read_class_names
 from workbench.errors import (
     InvalidSetting,
     SourceNotFound,
     StorageFailed,
     UnsupportedFormat,
 )
-from workbench.importing import export_labels, import_images, import_labels
 from workbench.store.database import open_store
 from workbench.store.labels import read_label, write_label
-from workbench.store.matching import ImageIndex
 from workbench.store.search import read_after
 from workbench.tasks.anomaly import AnomalyLabel
 from workbench.tasks.classification import ClassLabel
 from workbench.tasks.detection import Box, BoxLabel
+from workbench.transfer.batches import read_class_names
+from workbench.transfer.importing import export_labels, import_images, import_labels
+from workbench.transfer.matching import ImageIndex
 
 
 def write_pictures(root, names):
@@ -187,7 +187,7 @@ def test_mvtec_folders_give_verdicts_splits_and_masks_in_any_order(tmp_path, ord
 
 KILLED = """
 import sys
-from workbench.importing import import_images
+from workbench.transfer.importing import import_images
 from workbench.store.database import open_store
 print("ready", flush=True)
 import_images(open_store(sys.argv[1]), sys.argv[2], labels_from_folders=True, progress=False)

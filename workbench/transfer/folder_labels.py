@@ -2,16 +2,16 @@
 
 from typing import Any
 
+from ..errors import InvalidSetting, WorkbenchError
+from ..formats.folders import is_mask_name, make_mask_key, tell_class, tell_verdict
+from ..formats.masks import read_anomaly_mask
+from ..store.database import Store
+from ..store.images import find_image_by_name
+from ..store.labels import read_label, write_label
+from ..tasks.anomaly import AnomalyLabel
+from ..tasks.classification import ClassLabel
 from .batches import check_fit, try_classes
-from .errors import InvalidSetting, WorkbenchError
-from .formats.folders import is_mask_name, make_mask_key, tell_class, tell_verdict
-from .formats.masks import read_anomaly_mask
 from .import_report import ImportReport
-from .store.database import Store
-from .store.images import find_image_by_name
-from .store.labels import read_label, write_label
-from .tasks.anomaly import AnomalyLabel
-from .tasks.classification import ClassLabel
 
 
 class FolderLabels:

@@ -6,22 +6,22 @@ An import can be stopped at any moment and repeated: what came in is then a dupl
 from pathlib import Path
 from typing import Any
 
+from ..errors import SourceNotFound, UnreadableImage, UnsupportedFormat, WorkbenchError
+from ..formats import detect_format, find_format
+from ..formats.items import Item, LabelSet, strip_holders, tell_split
+from ..photos.archives import SourceFile, is_archive
+from ..photos.entry_names import Rejected, Skipped, find_name_fault, make_name, show_name
+from ..photos.reading import check_image
+from ..photos.sources import count_files, iterate_sources
+from ..progress import show_progress
+from ..store.database import Store
+from ..store.images import NewImage
+from ..store.splits import check_split
 from .batches import Batch, add_missing_classes, check_fit, read_class_names
-from .errors import SourceNotFound, UnreadableImage, UnsupportedFormat, WorkbenchError
 from .exporting import export_labels
 from .folder_labels import FolderLabels
-from .formats import detect_format, find_format
-from .formats.items import Item, LabelSet, strip_holders, tell_split
 from .import_report import ImportReport
-from .progress import show_progress
-from .store.archives import SourceFile, is_archive
-from .store.database import Store
-from .store.entry_names import Rejected, Skipped, find_name_fault, make_name, show_name
-from .store.images import NewImage
-from .store.matching import ImageIndex
-from .store.reading import check_image
-from .store.sources import count_files, iterate_sources
-from .store.splits import check_split
+from .matching import ImageIndex
 
 __all__ = ["ImportReport", "export_labels", "import_images", "import_labels"]
 

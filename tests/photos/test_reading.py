@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from workbench.errors import InvalidSetting, SourceNotFound, UnreadableImage
-from workbench.store.reading import (
+from workbench.photos.reading import (
     check_image,
     make_image_array,
     read_image,

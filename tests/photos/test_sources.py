@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from workbench.errors import InvalidSetting, SourceNotFound, UnreadableImage
-from workbench.store import archives
-from workbench.store.archives import SourceFile
-from workbench.store.entry_names import Rejected, Skipped, find_name_fault, make_name, show_name
-from workbench.store.reading import read_image
-from workbench.store.sources import count_files, iterate_sources
+from workbench.photos import archives
+from workbench.photos.archives import SourceFile
+from workbench.photos.entry_names import Rejected, Skipped, find_name_fault, make_name, show_name
+from workbench.photos.reading import read_image
+from workbench.photos.sources import count_files, iterate_sources
 
 
 def png(value=0):

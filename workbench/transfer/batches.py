@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import WorkbenchError
+from ..errors import WorkbenchError
+from ..store.classes import add_row, list_classes
+from ..store.database import Store, reading, writing
+from ..store.images import ImageRow, NewImage, add_images, find_image, set_fields
+from ..store.labels import read_label, write_labels
+from ..tasks import find_task
 from .import_report import ImportReport
-from .store.classes import add_row, list_classes
-from .store.database import Store, reading, writing
-from .store.images import ImageRow, NewImage, add_images, find_image, set_fields
-from .store.labels import read_label, write_labels
-from .tasks import find_task
 
 BATCH_IMAGES = 32
 BATCH_BYTES = 64_000_000
