@@ -15,7 +15,6 @@ SHRINKAGE = 0.01  # of the mean variance, added to that of each direction
 LOWEST_SPREAD = 1e-4  # of a channel: below, it says nothing
 PROJECTION_SEED = 8
 ROWS_AT_ONCE = 256  # to bound what comparing rows with the pool takes
-FEWEST = 8  # patches of an image that are sampled, however many images there are
 
 
 @dataclass(frozen=True)
@@ -30,22 +29,26 @@ class PatchPool:
 
 
 def sample_patches(
-    images: Iterable[tuple[int, torch.Tensor]], count: int, generator: torch.Generator
+    inputs: Iterable[tuple[int, torch.Tensor]], count: int, generator: torch.Generator
 ) -> PatchPool:
-    """Return a pool of at most POOL patches: as many of each image, at random places.
+    """Return a pool of at most POOL patches: as many of each input, at random places.
 
-    images: (index, patches float (P, C)) of `count` images at most, or fewer: it may end early. No
-    more than POOL patches are in memory at any time.
+    inputs: (index of the image, patches float (P, C)), `count` of them, or fewer: it may end early.
     """
-    share = max(FEWEST, POOL // max(1, count))
-    features, sources = [], []
-    for index, patches in images:
-        chosen = torch.randperm(len(patches), generator=generator)[:share]
-        features.append(patches[chosen.to(patches.device)].cpu())
-        sources.append(torch.full((len(chosen),), index))
-        if sum(map(len, features)) > POOL:
+    share = max(1, POOL // count)
+    features, sources = torch.empty(0), torch.empty(POOL, dtype=torch.int64)
+    end = 0
+    for index, patches in inputs:
+        if not len(features):
+            # In one piece: thousands of small ones would leave the process's memory in tatters.
+            features = torch.empty(POOL, patches.shape[1])
+        chosen = torch.randperm(len(patches), generator=generator)[: min(share, POOL - end)]
+        start, end = end, end + len(chosen)
+        features[start:end] = patches[chosen.to(patches.device)].cpu()
+        sources[start:end] = index
+        if end == POOL:
             break
-    return PatchPool(torch.cat(features)[:POOL], torch.cat(sources)[:POOL])
+    return PatchPool(features[:end], sources[:end])
 
 
 def choose_coreset(

@@ -175,6 +175,9 @@ def fill_memory(
     torch.manual_seed(settings.seed)  # for the augmentation
     sizes: list[int] = []
 
+    frames = [len(make_frames(example.image_size, images.framing)) for example in images.examples]
+    count = sum(frames) * (2 if settings.augment else 1)
+
     def views(index: int) -> Iterator[tuple[torch.Tensor, Frame]]:
         yield from frame_inputs(images, index)
         if settings.augment:
@@ -189,7 +192,7 @@ def fill_memory(
                 features = torch.cat(groups, dim=1)[0, :, :height, :width]
                 yield index, features.flatten(1).T  # (h w, C)
 
-    pool = sample_patches(describe(), len(images), generator)
+    pool = sample_patches(describe(), count, generator)
     model.center = pool.features.mean(0)
     model.projection = make_projection(pool.features, sizes)
     patches = (pool.features - model.center) @ model.projection
