@@ -120,15 +120,14 @@ def train(
     """Return the trained network and how it wants its images."""
     framing: Framing = room.choose_framing(examples, settings)
     model: Network = room.build_model(snapshot.classes, settings)
-    if settings.backbone != "random" and not model.backbone.is_pretrained:
+    origin = model.backbone.origin
+    if settings.backbone == "imagenet" != origin:
         monitor.on_note(
-            f"The {settings.backbone} weights are not there; training starts from none."
+            "The ImageNet weights could not be fetched (is there a network?); "
+            f"{origin} ones are used instead."
         )
-    elif model.backbone.origin != settings.backbone:
-        monitor.on_note(
-            f"The {settings.backbone} weights could not be fetched (is there a network?); "
-            f"the {model.backbone.origin} ones are used instead."
-        )
+    elif settings.backbone != origin:
+        monitor.on_note("This version ships no trained weights; training starts from random ones.")
     room.train(model, examples, dev, snapshot.classes, framing, settings, monitor)
     return model, framing
 

@@ -1,0 +1,157 @@
+"""The parts that the rooms share: backbone, data, checkpoints, the loop's schedule, errors."""
+
+import copy
+import errno
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from workbench.engine import backbone as backbones
+from workbench.engine.backbone import Backbone, build_backbone, load_resnet
+from workbench.engine.checkpoint import Standing, load_checkpoint, save_checkpoint
+from workbench.engine.data import batch_indices, normalise
+from workbench.engine.loop import schedule
+from workbench.engine.monitor import Monitor, finite
+from workbench.engine.worker import explain
+from workbench.errors import InvalidSetting, NotEnoughLabels, StorageFailed
+from workbench.model import Model
+from workbench.settings import Settings
+from workbench.store.run_folder import EventReader
+
+
+def test_backbone_features_have_the_strides_they_promise():
+    network = build_backbone("random").eval()
+    features = network(torch.zeros(1, 3, 64, 96))
+    sizes = [(64 // stride, 96 // stride) for stride in Backbone.strides]
+    assert [tuple(f.shape) for f in features] == [
+        (1, channels, *size) for channels, size in zip(Backbone.channels, sizes)
+    ]
+
+
+def test_random_weights_are_always_the_same():
+    torch.manual_seed(1)
+    first = build_backbone("random").state_dict()
+    torch.manual_seed(2)
+    second = build_backbone("random").state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_torchvision_weights_fit(monkeypatch):
+    state = torchvision.models.resnet18().state_dict()
+    network = Backbone()
+    load_resnet(network, state)
+    assert torch.equal(network.stem[0].weight, state["conv1.weight"])
+    assert torch.equal(network.stages[2][1].bn2.bias, state["layer3.1.bn2.bias"])
+    monkeypatch.setattr(backbones, "fetch_imagenet", lambda: state)
+    assert build_backbone("imagenet").origin == "imagenet"
+    monkeypatch.setattr(backbones, "fetch_imagenet", lambda: None)
+    assert build_backbone("imagenet").origin != "imagenet"
+
+
+def test_shipped_weights_are_taken_where_they_lie(monkeypatch, tmp_path):
+    from safetensors.torch import save_file
+
+    state = {k: v.half() for k, v in torchvision.models.resnet18().state_dict().items()}
+    save_file({k: v.contiguous() for k, v in state.items()}, tmp_path / "resnet18.safetensors")
+    monkeypatch.setattr(backbones, "SHIPPED", tmp_path / "resnet18.safetensors")
+    network = build_backbone()
+    assert network.origin == "shipped" and network.is_pretrained
+    assert torch.equal(network.stem[0].weight, state["conv1.weight"].float())
+
+
+def test_an_unknown_backbone_is_refused():
+    with pytest.raises(InvalidSetting, match="vgg"):
+        build_backbone("vgg")
+
+
+def test_every_image_comes_once_an_epoch():
+    seen = [i for step in range(7) for i in batch_indices(step, 14, 4, seed=5)]
+    assert sorted(seen[:14]) == list(range(14)) and sorted(seen[14:28]) == list(range(14))
+    assert seen[:14] != seen[14:28]
+    assert batch_indices(3, 14, 4, seed=5) == seen[12:16]
+    assert batch_indices(3, 14, 4, seed=6) != seen[12:16]
+
+
+def test_a_batch_larger_than_the_set_repeats_it():
+    assert sorted(batch_indices(0, 2, 8, seed=0)) == [0] * 4 + [1] * 4
+
+
+def test_torch_and_onnx_see_the_same_numbers():
+    image = np.random.default_rng(0).integers(0, 255, (32, 64, 3), dtype=np.uint8)
+    tensor = normalise(torch.from_numpy(image).permute(2, 0, 1)[None])
+
+    class Card:
+        mean, std = backbones.MEAN, backbones.STD
+
+    class Stub:
+        card = Card
+
+    np.testing.assert_allclose(Model.normalise(Stub, image), tensor.numpy(), atol=1e-6)
+
+
+def test_a_checkpoint_puts_everything_back(tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    for _ in range(3):
+        model(torch.randn(5, 4)).square().sum().backward()
+        optimizer.step()
+    standing = Standing(
+        3, 1.5, 0.25, copy.deepcopy(model.state_dict()), [{"epoch": 1, "loss": 2.0}]
+    )
+    save_checkpoint(tmp_path, standing, model, optimizer)
+    other = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    fresh = torch.optim.AdamW(other.parameters(), lr=0.1)
+    again = load_checkpoint(tmp_path, other, fresh)
+    assert (again.step, again.best_figure, again.history) == (3, 0.25, standing.history)
+    for one, two in zip(model.state_dict().values(), other.state_dict().values()):
+        assert torch.equal(one, two)
+    for one, two in zip(optimizer.state.values(), fresh.state.values()):
+        assert all(torch.equal(one[key], two[key]) for key in one)
+    assert load_checkpoint(tmp_path / "nowhere", other, fresh) == Standing()
+
+
+def test_the_learning_rate_climbs_and_then_falls():
+    rates = [schedule(i / 100) for i in range(101)]
+    peak = rates.index(max(rates))
+    assert 5 <= peak <= 10 and max(rates) <= 1.01 and rates[-1] < 0.01
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+def test_steps_follow_the_images_within_bounds():
+    settings = Settings(64, batch_size=8, min_steps=50, max_steps=200, passes=20)
+    assert [settings.steps(n) for n in (2, 40, 1000)] == [50, 100, 200]
+    assert Settings(64, batch_size=8, epochs=3).steps(17) == 9
+
+
+def test_events_hold_only_what_json_can():
+    assert finite({"a": float("nan"), "b": 1.5, "c": "x"}) == {"a": None, "b": 1.5, "c": "x"}
+
+
+def test_a_time_limit_keeps_time_for_the_end(tmp_path):
+    assert Monitor(tmp_path).training_seconds is None
+    seconds = Monitor(tmp_path, 60).training_seconds
+    assert seconds is not None and 30 < seconds < 60
+    monitor = Monitor(tmp_path)
+    for step in range(100):
+        monitor.on_step(step / 100, loss=1.0)
+    assert 1 <= len(EventReader(tmp_path).read_new()) < 100
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "batch_size"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "batch_size"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
+        (StorageFailed("x could not be written: the disk is full."), "disk is full"),
+        (NotEnoughLabels("Label more."), "Label more."),
+        (KeyError("odd"), "unexpected error: KeyError"),
+    ],
+)
+def test_errors_say_what_to_do(error, words):
+    assert words in explain(error)
