@@ -1,0 +1,69 @@
+"""How classification learns: few images, rare classes, whole images in one input."""
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms import v2
+
+import workbench as wb
+from workbench import samples
+from workbench.engine.classification import PRESETS, build_model, make_label, make_sample
+from workbench.engine.classification.train import class_weights, compute_loss
+from workbench.engine.data import labeled_examples
+from workbench.tasks.framing import Framing
+
+
+def test_a_sample_is_padded_and_keeps_its_class():
+    image = np.full((20, 40, 3), 9, np.uint8)
+    tensor, target = make_sample(image, 1, Framing((40, 40)), v2.Identity())
+    assert (
+        tensor.shape == (3, 40, 40)
+        and (tensor[:, :20] == 9).all()
+        and (tensor[:, 20:] == 114).all()
+    )
+    assert make_label(target, ["bolt", "washer"]) == wb.ClassLabel("washer")
+
+
+def test_rare_classes_weigh_more(tmp_path):
+    project = samples.create("bolts", tmp_path, count=20)
+    for image in project.images.where(split="train", class_name="washer")[1:]:
+        image.label = None
+    examples = labeled_examples(project.snapshot("uneven"), "train")
+    weights = class_weights(examples, project.classes)
+    assert weights[1] > 2 * weights[0] and weights.mean() == pytest.approx(1)
+    project.close()
+
+
+def test_the_right_class_costs_less():
+    class Fixed(torch.nn.Module):
+        def forward(self, inputs):
+            return (torch.tensor([[5.0, 0.0], [0.0, 5.0]]),)
+
+    inputs, weights = torch.zeros(2, 3, 32, 32), torch.ones(2)
+    assert compute_loss(Fixed(), inputs, [0, 1], weights) < compute_loss(
+        Fixed(), inputs, [1, 0], weights
+    )
+
+
+def test_the_network_answers_for_every_class():
+    model = build_model(["a", "b", "c"], PRESETS["fast"]).eval()
+    (logits,) = model(torch.zeros(2, 3, 64, 96))
+    assert logits.shape == (2, 3)
+
+
+@pytest.mark.slow
+def test_two_images_a_class_are_enough(tmp_path):
+    project = wb.Project.create(tmp_path / "few", task="classification", classes=["dark", "light"])
+    rng = np.random.default_rng(0)
+    for name, level in (("dark", 60), ("light", 190)):
+        pictures = {
+            f"{name}/{i}.png": (level + rng.integers(-20, 20, (70, 90, 3))).astype(np.uint8)
+            for i in range(2)
+        }
+        project.add_images(pictures, labels_from_folders=True)
+    run = project.train(epochs=20, input_size=64, progress=False)
+    assert run.status == "finished"
+    model = run.model()
+    for image in project.images:
+        assert model.predict(image).class_name == image.label.class_name
+    project.close()

@@ -1,0 +1,152 @@
+"""How segmentation learns: thin things survive the chosen scale, crops hold something, losses."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms import v2
+
+from workbench.engine.augment import IGNORED
+from workbench.engine.segmentation import PRESETS, choose_framing, make_label, make_sample
+from workbench.engine.segmentation.train import (
+    build_augmentation,
+    compute_loss,
+    crop_size,
+    dice_loss,
+    scale_mask,
+)
+from workbench.tasks.segmentation import MaskLabel
+
+FAST = PRESETS["fast"]
+
+
+@dataclass(frozen=True)
+class Item:
+    counts: dict
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A labeled image that was never stored."""
+
+    mask: np.ndarray
+
+    @property
+    def item(self):
+        return Item({"crack": int(self.mask.sum())} if self.mask.any() else {})
+
+    @property
+    def image_size(self):
+        return self.mask.shape
+
+    def read_label(self):
+        return MaskLabel(self.mask)
+
+
+def draw(size, width):
+    """Return an image with a crack of that width from corner to corner."""
+    rows, columns = np.mgrid[0 : size[0], 0 : size[1]]
+    slope = size[0] / size[1]
+    distance = np.abs(rows - slope * columns) / np.hypot(1, slope)
+    return Drawn((distance <= width / 2).astype(np.uint8))
+
+
+def test_small_images_keep_their_size():
+    assert choose_framing([draw((256, 256), 5)], FAST).scale == 1.0
+    assert choose_framing([draw((384, 300), 5)], FAST).scale == 1.0
+
+
+def test_tiny_images_are_enlarged():
+    assert choose_framing([draw((96, 96), 5)], FAST).scale == 2.0
+
+
+def test_thin_cracks_in_large_images_are_tiled_at_a_scale_that_keeps_them():
+    thin = choose_framing([draw((1500, 2000), 3)], FAST)
+    thick = choose_framing([draw((1500, 2000), 120)], FAST)
+    assert thin.scale is not None and thick.scale is not None
+    assert thin.scale >= 0.7 and thick.scale < 0.25
+    assert thin.input_size == (384, 384)
+
+
+def test_large_images_without_labels_fit_into_one_input():
+    framing = choose_framing([Drawn(np.zeros((1500, 2000), np.uint8))], FAST)
+    assert framing.scale == pytest.approx(384 / 2000)
+
+
+@pytest.mark.parametrize("width", [2, 3, 5])
+def test_a_thin_line_stays_in_one_piece_at_half_the_size(width):
+    mask = np.zeros((100, 200), np.uint8)
+    mask[51 : 51 + width] = 2
+    small = scale_mask(mask, (50, 100))
+    assert (small == 2).any(axis=0).all() and set(np.unique(small)) == {0, 2}
+
+
+def test_a_mask_at_its_own_size_is_itself():
+    mask = np.random.default_rng(0).integers(0, 3, (40, 50), dtype=np.uint8)
+    assert np.array_equal(scale_mask(mask, (40, 50)), mask)
+
+
+def test_crops_hold_a_rare_thing_more_often_than_chance():
+    target = np.zeros((800, 800), np.uint8)
+    target[700:705, 30:35] = 1
+    image = np.zeros((800, 800, 3), np.uint8)
+    torch.manual_seed(0)
+    hits = [
+        bool((make_sample(image, target, (128, 128), v2.Identity())[1] == 1).any())
+        for _ in range(60)
+    ]
+    assert 0.4 < np.mean(hits) < 0.9
+
+
+def test_what_is_not_image_is_ignored():
+    image = np.full((30, 40, 3), 7, np.uint8)
+    target = np.ones((30, 40), np.uint8)
+    cut, mask = make_sample(image, target, (64, 64), v2.Identity())
+    assert cut.shape == (3, 64, 64) and (mask[:30, :40] == 1).all()
+    assert (mask[30:] == IGNORED).all() and (mask[:, 40:] == IGNORED).all()
+    assert make_label(mask, ["crack"]) == MaskLabel(np.pad(target, ((0, 34), (0, 24))))
+
+
+def test_image_and_mask_are_varied_alike():
+    target = np.zeros((96, 96), np.uint8)
+    target[20:60, 30:50] = 1
+    image = np.repeat(target[..., None] * np.uint8(200), 3, axis=2)
+    torch.manual_seed(3)
+    for _ in range(8):
+        cut, mask = make_sample(image, target, (96, 96), build_augmentation(FAST))
+        bright = cut.float().mean(0) > 70
+        known = mask != IGNORED
+        inside = mask == 1
+        agreement = (
+            bright[known & (cut.float().mean(0) != 114)]
+            == inside[known & (cut.float().mean(0) != 114)]
+        )
+        assert agreement.float().mean() > 0.9
+
+
+def test_a_perfect_answer_costs_nothing_and_the_border_does_not_count():
+    masks = torch.zeros(1, 8, 8, dtype=torch.long)
+    masks[0, 2:5, 2:5] = 1
+    right = torch.nn.functional.one_hot(masks, 3).permute(0, 3, 1, 2).float() * 40 - 20
+    assert dice_loss(right, masks) < 1e-3
+    assert dice_loss(-right, masks) > 0.8
+    masks[0, 6:] = IGNORED
+    right[0, :, 6:] = torch.randn(3, 2, 8)
+    assert dice_loss(right, masks) < 1e-3
+
+
+def test_a_batch_without_anything_to_find_has_a_finite_loss():
+    class Flat(torch.nn.Module):
+        def forward(self, inputs):
+            return (torch.zeros(len(inputs), 2, *inputs.shape[2:], requires_grad=True),)
+
+    loss = compute_loss(
+        Flat(), torch.zeros(2, 3, 32, 32), [torch.zeros(32, 32, dtype=torch.uint8)] * 2
+    )
+    assert torch.isfinite(loss)
+
+
+def test_crops_are_no_larger_than_the_images():
+    framing = choose_framing([draw((100, 180), 5)], replace(FAST, input_size=192))
+    assert crop_size([draw((100, 180), 5)], framing) == (128, 192)
