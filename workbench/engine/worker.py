@@ -95,7 +95,8 @@ def run(folder: Path) -> None:
     model, framing = train(room, snapshot, examples, dev, settings, monitor)
     append_event(folder, "progress", fraction=0.92, stage="measuring")
     split = "dev" if dev else "train"
-    threshold, figures = measure(room, model, snapshot, dev or examples[:MEASURED], framing)
+    measured = dev or examples[:MEASURED]
+    threshold, figures = measure(room, model, snapshot, measured, framing, is_dev=bool(dev))
     append_event(folder, "progress", fraction=0.96, stage="exporting")
     facts = collect_facts(model, snapshot, settings, config["preset"], finite(figures))
     export_network(model, framing, folder)
@@ -121,7 +122,7 @@ def train(
     framing: Framing = room.choose_framing(examples, settings)
     model: Network = room.build_model(snapshot.classes, settings)
     origin = model.backbone.origin
-    if settings.backbone == "imagenet" != origin:
+    if settings.backbone == "imagenet" and origin != "imagenet":
         monitor.on_note(
             "The ImageNet weights could not be fetched (is there a network?); "
             f"{origin} ones are used instead."
@@ -133,9 +134,14 @@ def train(
 
 
 def measure(
-    room: ModuleType, model: Network, snapshot: Snapshot, examples: list[Example], framing: Framing
+    room: ModuleType,
+    model: Network,
+    snapshot: Snapshot,
+    examples: list[Example],
+    framing: Framing,
+    is_dev: bool,
 ) -> tuple[float, dict[str, float]]:
-    """Return the threshold that fits best on labeled images, and the task's figures with it."""
+    """Return the threshold that fits best on dev, and the figures on the examples with it."""
     model.eval()
     task = find_task(snapshot.task)
     images = ScaledImages(examples, framing)
@@ -144,7 +150,9 @@ def measure(
     def predict(threshold: float) -> Iterator[Any]:
         return predict_examples(model, images, task, snapshot.classes, threshold)
 
-    threshold: float = room.choose_threshold(predict(0.5), labels, snapshot.classes)
+    # On images that it was trained on, a model is too sure of itself to choose by.
+    chosen_on = (predict(0.5), labels) if is_dev else ((), ())
+    threshold: float = room.choose_threshold(*chosen_on, snapshot.classes)
     figures = task.room.evaluate(predict(threshold), labels, snapshot.classes, threshold)
     return threshold, figures.overall
 
