@@ -58,6 +58,11 @@ class AnomalyLabel:
             and same_array(self.mask, other.mask)
         )
 
+    def __repr__(self) -> str:
+        """Return the label in a line, without its pixels."""
+        where = "" if self.mask is None else f", {int(self.mask.sum())} pixels marked"
+        return f"AnomalyLabel({self.verdict!r}{where})"
+
     def __hash__(self) -> int:
         """Return a hash of verdict and mask."""
         return hash((self.verdict, None if self.mask is None else self.mask.tobytes()))
@@ -87,6 +92,13 @@ class AnomalyPrediction:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """Return the prediction in a line, without its heat map."""
+        verdict = "abnormal" if self.is_abnormal else "normal"
+        return (
+            f"AnomalyPrediction({verdict}, score {self.score:.3f}, threshold {self.threshold:.3f})"
+        )
 
     @property
     def is_abnormal(self) -> bool:

@@ -48,6 +48,12 @@ class MaskLabel:
         """Tell whether both masks hold the same classes at the same pixels."""
         return isinstance(other, MaskLabel) and same_array(self.mask, other.mask)
 
+    def __repr__(self) -> str:
+        """Return the mask in a line, without its pixels."""
+        height, width = self.mask.shape
+        found = [int(k) for k in np.unique(self.mask) if k]
+        return f"MaskLabel({width} x {height} pixels, holds {found or 'nothing'})"
+
     def __hash__(self) -> int:
         """Return a hash of the pixels."""
         return hash((self.mask.shape, self.mask.tobytes()))
@@ -77,6 +83,11 @@ class MaskPrediction:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """Return the prediction in a line: which fraction of the image each class covers."""
+        areas = ", ".join(f"{name} {share:.2%}" for name, share in self.areas.items())
+        return f"MaskPrediction({areas}; threshold {self.threshold:.2f})"
 
     @cached_property
     def mask(self) -> np.ndarray:
