@@ -191,6 +191,7 @@ def test_trained_heatmap_equals_brute_force(tmp_path):
     assert np.allclose(heatmap[0].numpy(), expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_calibration_leaves_each_image_out(tmp_path):
     examples = [draw_noise(seed) for seed in range(6)]
     model, framing = train_tiny(tmp_path, examples, max_memory=5000)
@@ -269,6 +270,7 @@ def test_identical_normal_images_still_find_the_abnormal(tmp_path):
     assert other.is_abnormal
 
 
+@pytest.mark.slow
 def test_padding_does_not_look_abnormal(tmp_path):
     examples = [draw_noise(s, size=(64, 40 + s)) for s in range(8)]
     model, framing = train_tiny(tmp_path, examples, input_size=128, max_memory=500)

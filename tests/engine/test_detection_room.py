@@ -9,7 +9,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from workbench.engine.data import ScaledImages
+from workbench.engine.data import ScaledImages, crop_size
 from workbench.engine.detection import (
     PRESETS,
     build_model,
@@ -26,7 +26,6 @@ from workbench.engine.detection.train import (
     build_augmentation,
     choose_dev,
     compute_loss,
-    crop_size,
     make_maps,
 )
 from workbench.engine.device import prepare_process
@@ -172,6 +171,7 @@ def test_a_target_says_its_label():
     assert make_label(make_target(label, plain_frame(SIZE), CLASSES), CLASSES) == label
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(160, 160), (96, 96)], ids=["whole", "crop"])
 def test_a_varied_box_stays_around_its_thing(size):
     torch.manual_seed(0)
@@ -261,6 +261,7 @@ def test_a_batch_of_empty_images_has_a_loss():
     assert 0 < float(loss.detach()) < 1000
 
 
+@pytest.mark.slow
 def test_the_loss_of_one_image_goes_down():
     torch.manual_seed(0)
     (sample,) = parts.draw_samples(0, 1)

@@ -8,11 +8,11 @@ import torch
 from torchvision.transforms import v2
 
 from workbench.engine.augment import IGNORED
+from workbench.engine.data import crop_size
 from workbench.engine.segmentation import PRESETS, choose_framing, make_label, make_sample
 from workbench.engine.segmentation.train import (
     build_augmentation,
     compute_loss,
-    crop_size,
     dice_loss,
     scale_mask,
 )

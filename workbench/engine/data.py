@@ -10,7 +10,15 @@ import torch
 
 from ..settings import Settings
 from ..store.snapshots import Snapshot, SnapshotItem
-from ..tasks.framing import PADDING, Frame, Framing, resize_image, whole_frame
+from ..tasks.framing import (
+    INPUT_STEP,
+    PADDING,
+    Frame,
+    Framing,
+    resize_image,
+    round_up,
+    whole_frame,
+)
 from .backbone import MEAN, STD
 from .device import cache_budget_bytes
 
@@ -110,6 +118,13 @@ def shuffled(count: int, epoch: int, seed: int) -> list[int]:
     """Return the order of the images in that epoch."""
     order: list[int] = np.random.default_rng((seed, epoch)).permutation(count).tolist()
     return order
+
+
+def crop_size(examples: Sequence[Example], framing: Framing) -> tuple[int, int]:
+    """Return the (height, width) of training crops: a tile, or less if all images are smaller."""
+    sizes = np.array([whole_frame(example.image_size, framing).scaled_size for example in examples])
+    height, width = (round_up(int(side), INPUT_STEP) for side in sizes.max(axis=0))
+    return min(height, framing.input_size[0]), min(width, framing.input_size[1])
 
 
 def pad_to(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

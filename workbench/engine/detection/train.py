@@ -18,10 +18,10 @@ from torchvision.transforms import v2
 from ...settings import Settings
 from ...tasks import find_task
 from ...tasks.detection import SCORE_FLOOR, Box, BoxLabel, BoxPrediction, best_threshold
-from ...tasks.framing import Frame, Framing, make_frames, round_up, whole_frame
+from ...tasks.framing import Frame, Framing, make_frames
 from ..augment import vary_light, vary_view
 from ..backbone import Network
-from ..data import Example, MakeSample, ScaledImages, pad_to, to_tensor
+from ..data import Example, MakeSample, ScaledImages, crop_size, pad_to, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
@@ -101,13 +101,6 @@ def build_augmentation(settings: Settings) -> v2.Transform:
     No turns: the upright box around a turned box is too large, most of all around a thin one.
     """
     return v2.Compose([vary_view(0, (0.8, 1.25), 0.08), vary_light()])
-
-
-def crop_size(examples: Sequence[Example], framing: Framing) -> tuple[int, int]:
-    """Return the (height, width) of training crops: one tile, or less where images are smaller."""
-    sizes = np.array([whole_frame(example.image_size, framing).scaled_size for example in examples])
-    height, width = (round_up(int(side), 32) for side in sizes.max(axis=0))
-    return min(height, framing.input_size[0]), min(width, framing.input_size[1])
 
 
 def make_sample(

@@ -13,11 +13,11 @@ from torchvision.transforms import v2
 
 from ...settings import Settings
 from ...tasks import find_task
-from ...tasks.framing import Frame, Framing, round_up, shrink, whole_frame
+from ...tasks.framing import Frame, Framing, shrink
 from ...tasks.segmentation import MaskLabel
 from ..augment import IGNORED, vary_light, vary_view
 from ..backbone import Network
-from ..data import Example, MakeSample, ScaledImages, pad_to, to_tensor
+from ..data import Example, MakeSample, ScaledImages, crop_size, pad_to, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
@@ -82,13 +82,6 @@ def make_target(label: MaskLabel, frame: Frame, classes: Sequence[str]) -> np.nd
 def build_augmentation(settings: Settings) -> v2.Transform:
     """Return what varies a training image and its mask: flips, small turns, size, light."""
     return v2.Compose([vary_view(15, (0.85, 1.2), 0.05), vary_light()])
-
-
-def crop_size(examples: Sequence[Example], framing: Framing) -> tuple[int, int]:
-    """Return the (height, width) of training crops: a tile, or less if all images are smaller."""
-    sizes = np.array([whole_frame(example.image_size, framing).scaled_size for example in examples])
-    height, width = (round_up(int(side), 32) for side in sizes.max(axis=0))
-    return min(height, framing.input_size[0]), min(width, framing.input_size[1])
 
 
 def make_sample(
