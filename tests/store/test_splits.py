@@ -8,7 +8,7 @@ from workbench.errors import InvalidSetting
 from workbench.store.images import find_image, set_fields
 from workbench.store.labels import write_labels
 from workbench.store.search import Filter, list_ids
-from workbench.store.splits import SPLITS, split_images
+from workbench.store.splits import SPLITS, Group, assign_splits, split_images
 from workbench.tasks.anomaly import AnomalyLabel
 from workbench.tasks.classification import ClassLabel
 from workbench.tasks.detection import Box, BoxLabel
@@ -122,3 +122,18 @@ def test_fractions_that_do_not_add_up_are_refused(make_store, fractions) -> None
     with pytest.raises(InvalidSetting):
         split_images(store, dict(zip(SPLITS, fractions)))
     assert splits_of(store) == [None] * 3
+
+
+def test_a_test_split_that_came_with_the_images_leaves_dev_its_share():
+    members = list(range(100))
+    group = Group(members, {"train": 0.8, "dev": 0.2, "test": 0.0})
+    assigned = assign_splits([group], {i: "test" for i in range(30)})
+    counts = Counter(assigned.values())
+    assert counts == {"train": 56, "dev": 14}
+
+
+def test_new_images_restore_the_shares():
+    group = Group(list(range(100)), {"train": 0.7, "dev": 0.15, "test": 0.15})
+    fixed = {i: "train" if i < 56 else "dev" if i < 68 else "test" for i in range(80)}
+    assigned = assign_splits([group], fixed)
+    assert Counter(assigned.values()) == {"train": 14, "dev": 3, "test": 3}

@@ -1,5 +1,6 @@
 """Dividing images over train, dev and test, stratified by what their labels hold."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -148,11 +149,17 @@ def assign_splits(
 
 
 def _count_missing(group: Group, fixed: Mapping[int, str]) -> None:
-    """Fill in how many images of the group each split still needs."""
-    group.missing = _share(len(group.members), group.fractions)
-    for image_id in group.members:
-        if image_id in fixed:
-            group.missing[fixed[image_id]] -= 1
+    """Fill in how many of the group's free images each split gets: as far as it falls short.
+
+    A split that is over-full already, such as a test split that came with the images, takes nothing
+    from the others: they share what is free by how much each lacks.
+    """
+    have = Counter(fixed[image_id] for image_id in group.members if image_id in fixed)
+    count, free = len(group.members), len(group.members) - have.total()
+    lacks = {split: max(0.0, group.fractions[split] * count - have[split]) for split in SPLITS}
+    total = sum(lacks.values())
+    shares = {split: lack / total for split, lack in lacks.items()} if total else group.fractions
+    group.missing = _share(free, shares)
 
 
 def _share(count: int, fractions: Mapping[str, float]) -> dict[str, int]:

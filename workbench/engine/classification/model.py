@@ -9,7 +9,7 @@ from ...settings import Settings
 from ..backbone import Network, build_backbone
 
 PRESETS = {
-    "fast": Settings(input_size=160, batch_size=16, min_steps=100, max_steps=220, passes=30),
+    "fast": Settings(input_size=160, batch_size=16, min_steps=80, max_steps=220, passes=25),
     "accurate": Settings(input_size=256, batch_size=16, min_steps=300, max_steps=4000, passes=80),
 }
 
