@@ -9,6 +9,9 @@ from typing import Any
 import nbformat
 import pytest
 
+import workbench as wb
+from workbench.tasks import TASKS
+
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 SECONDS_A_CELL = 600
 
@@ -75,3 +78,15 @@ def test_notebook_runs(path: Path, tmp_path: Path) -> None:
     assert warned == []
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert list(folder.iterdir()) == []  # it leaves nothing beside itself
+    if path.stem == "00_start_here":
+        check_figures(next(tmp_path.glob("workbench-*")) / "projects")
+
+
+def check_figures(home: Path) -> None:
+    """Assert that each of the four samples that a notebook trained on came out well."""
+    summaries = wb.list_projects(home)
+    assert {summary.task for summary in summaries} == set(TASKS)
+    for summary in summaries:
+        with wb.Project.open(summary.path) as project:
+            report = project.runs[0].report(split="test")
+            assert report[TASKS[summary.task].main_figure] > 0.9, str(report)

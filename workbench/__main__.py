@@ -131,7 +131,7 @@ def show_sample(sample: Sample, preset: str, out: Path, seed: int) -> None:
     say(f"\n{report}")
     save(run.plot_history(), folder / "history.png")
     save(report.plot(), folder / "report.png")
-    save(plot_predictions(project, run), folder / "predictions.png")
+    save(run.plot_predictions(limit=SHOWN), folder / "predictions.png")
     (folder / "report.txt").write_text(f"{report}\n", encoding="utf-8")
     (folder / PHOTO).write_bytes(project.images.where(split="test")[-1].read_bytes())
     run.export(folder / "model")
@@ -156,13 +156,6 @@ def train(project: "wb.Project", preset: str, seed: int) -> "wb.Run":
         for run in project.runs:
             run.cancel()
         raise
-
-
-def plot_predictions(project: "wb.Project", run: "wb.Run") -> "Figure":
-    """Return a Figure with labels and predictions of images that the model was not trained on."""
-    images = choose_spread(project.images.where(split="test"))
-    rows = [(image.read(), image.name, image.label, run.prediction(image)) for image in images]
-    return plots.plot_predictions(rows, project.classes, project.colors, limit=SHOWN)
 
 
 def choose_spread(images: "ImageSet") -> "list[Image]":

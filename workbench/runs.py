@@ -34,7 +34,7 @@ from .store.run_folder import (
     is_starting,
 )
 from .store.runs import RunRow, change_run, delete_run, find_run, list_runs
-from .store.search import ANY, Filter, list_ids, read_page
+from .store.search import ANY, Filter, list_ids
 from .store.snapshots import Snapshot, add_new_classes, count_changes, read_snapshot
 from .tasks import find_task
 from .training import reap, start_process
@@ -318,12 +318,16 @@ class Run:
         return [(i, find_image(self._store, i).revision) for i in ids]
 
     def plot_predictions(self, split: str | None = "test", limit: int = 6) -> Figure:
-        """Return a Figure of some images of a split, label and prediction side by side."""
+        """Return a Figure of some images of a split, label and prediction side by side.
+
+        They are taken at even distances, since the first ones are often of one kind.
+        """
         from .plots import plot_predictions  # matplotlib takes half a second to import
 
         wanted = [Filter(split=ANY if split is None else split)]
-        rows = read_page(self._store, wanted, 0, limit)
-        self._predict_ids([row.id for row in rows], progress=False)
+        ids = list_ids(self._store, wanted)
+        chosen = ids[:: max(1, len(ids) // limit)][:limit]
+        self._predict_ids(chosen, progress=False)
         cells = (
             (
                 read_pixels(row),
@@ -331,7 +335,7 @@ class Run:
                 read_label(self._store, row.id),
                 read_prediction(self._store, self.id, row.id),
             )
-            for row in rows
+            for row in (find_image(self._store, image_id) for image_id in chosen)
         )
         colors = dict(zip(self.snapshot.classes, self.snapshot.colors))
         return plot_predictions(cells, self.snapshot.classes, colors, limit)

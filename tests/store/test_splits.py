@@ -127,7 +127,7 @@ def test_fractions_that_do_not_add_up_are_refused(make_store, fractions) -> None
 def test_a_test_split_that_came_with_the_images_leaves_dev_its_share():
     members = list(range(100))
     group = Group(members, {"train": 0.8, "dev": 0.2, "test": 0.0})
-    assigned = assign_splits([group], {i: "test" for i in range(30)})
+    assigned = assign_splits([group], dict.fromkeys(range(30), "test"))
     counts = Counter(assigned.values())
     assert counts == {"train": 56, "dev": 14}
 
