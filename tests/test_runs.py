@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -133,6 +135,33 @@ def test_predict_report_and_export(trained, tmp_path):
         run.export(tmp_path / "other", format="tflite")
     with pytest.raises(wb.SourceNotFound):
         model.predict(tmp_path / "nothing.png")
+
+
+DEPLOYED = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in BLOCKED:
+            raise ImportError(f"{name} is not there in deployment")
+BLOCKED = set(sys.argv[3].split(","))
+sys.meta_path.insert(0, Refuse())
+import workbench as wb
+print(wb.load_model(sys.argv[1]).predict(sys.argv[2]).class_name)
+"""
+
+
+@pytest.mark.slow
+def test_a_model_runs_with_onnxruntime_numpy_and_pillow_alone(trained, tmp_path):
+    project, run = trained
+    image = project.images[0]
+    others = "torch,torchvision,onnx,sqlalchemy,pandas,matplotlib,sklearn,scipy,psutil,tqdm"
+    others += ",pycocotools,safetensors,filelock,defusedxml,yaml,ipywidgets,IPython"
+    arguments = [run.export(tmp_path / "deploy"), image.path, others]
+    done = subprocess.run(
+        [sys.executable, "-c", DEPLOYED, *map(str, arguments)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == run.prediction(image).class_name
 
 
 @pytest.mark.slow

@@ -4,8 +4,6 @@ import math
 import os
 from pathlib import Path
 
-import psutil
-
 CGROUP = Path("/sys/fs/cgroup")
 UNLIMITED = 1 << 60  # cgroup v1 writes a number near 2**63 where there is no limit
 
@@ -40,6 +38,8 @@ def cpu_quota(root: Path = CGROUP) -> float | None:
 
 def memory_limit_bytes(root: Path = CGROUP) -> int:
     """Return how much memory this process may use in all: the machine's or the container's."""
+    import psutil  # here, since a deployed model asks for cores alone, and has no psutil
+
     total = int(psutil.virtual_memory().total)
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         words = read_words(root / name)
@@ -50,6 +50,8 @@ def memory_limit_bytes(root: Path = CGROUP) -> int:
 
 def memory_free_bytes(root: Path = CGROUP) -> int:
     """Return how much memory can still be taken, in the container and on the machine."""
+    import psutil  # here for the same reason
+
     free = int(psutil.virtual_memory().available)
     for name in ("memory.current", "memory/memory.usage_in_bytes"):
         words = read_words(root / name)

@@ -1,6 +1,6 @@
 """A trained model, run by ONNX Runtime: what was inspected is what ships.
 
-It needs numpy, Pillow and onnxruntime, and nothing else of this package's dependencies but psutil.
+It needs numpy, Pillow and onnxruntime, and nothing else of what this package depends on.
 """
 
 from __future__ import annotations

@@ -169,13 +169,18 @@ def decode(
     outputs: one for each frame, with logits: float32 (K + 1, input height, input width), background
     first. Tiles are merged before the probabilities are resized to the image.
     """
-    logits = merge_maps([output["logits"] for output in outputs], list(frames))  # (K + 1, h, w)
-    scores = np.exp(logits - logits.max(axis=0))
+    scores = merge_maps([output["logits"] for output in outputs], list(frames))  # (K + 1, h, w)
+    scores -= scores.max(axis=0)  # in place, as a large photo makes each of these 100 MB and more
+    np.exp(scores, out=scores)
     scores /= scores.sum(axis=0)
     size = frames[0].image_size
-    maps = [resize_map(values, size) for values in scores]  # (H, W) each
-    background = np.clip(maps[0], 0, 1)
-    candidates = np.argmax(maps[1:], axis=0) + 1
+    background = np.clip(resize_map(scores[0], size), 0, 1)  # (H, W)
+    best = np.full(size, -1, np.float32)
+    candidates = np.zeros(size, np.uint8)
+    for index in range(1, len(scores)):
+        values = resize_map(scores[index], size)  # (H, W)
+        np.copyto(candidates, index, where=values > best)
+        np.maximum(best, values, out=best)
     return MaskPrediction(
         freeze(candidates, np.uint8),
         freeze(np.round((1 - background) * 255), np.uint8),
