@@ -9,7 +9,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from workbench.engine.data import ScaledImages, crop_size
+from workbench.engine.data import ScaledImages, choose_dev, crop_size
 from workbench.engine.detection import (
     PRESETS,
     build_model,
@@ -24,7 +24,6 @@ from workbench.engine.detection.model import LOWEST_SIDE, STRIDE
 from workbench.engine.detection.train import (
     box_middles,
     build_augmentation,
-    choose_dev,
     compute_loss,
     make_maps,
 )

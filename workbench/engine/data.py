@@ -15,12 +15,15 @@ from ..tasks.framing import (
     PADDING,
     Frame,
     Framing,
+    make_frames,
     resize_image,
     round_up,
     whole_frame,
 )
 from .backbone import MEAN, STD
 from .device import cache_budget_bytes
+
+DEV_FRAMES = 32  # how many network inputs of the dev images a round of training may cost
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,13 @@ def labeled_examples(snapshot: Snapshot, split: str) -> list[Example]:
         for item in snapshot.items
         if item.split == split and item.revision_id is not None
     ]
+
+
+def choose_dev(dev: Sequence[Example], framing: Framing) -> list[Example]:
+    """Return the dev images that each round looks at: evenly spread, within DEV_FRAMES inputs."""
+    cost = sum(len(make_frames(example.image_size, framing)) for example in dev)
+    count = max(1, len(dev) * DEV_FRAMES // max(cost, DEV_FRAMES))
+    return [dev[i * len(dev) // count] for i in range(count)] if dev else []
 
 
 @dataclass

@@ -18,10 +18,10 @@ from torchvision.transforms import v2
 from ...settings import Settings
 from ...tasks import find_task
 from ...tasks.detection import SCORE_FLOOR, Box, BoxLabel, BoxPrediction, best_threshold
-from ...tasks.framing import Frame, Framing, make_frames
+from ...tasks.framing import Frame, Framing
 from ..augment import vary_light, vary_view
 from ..backbone import Network
-from ..data import Example, MakeSample, ScaledImages, crop_size, pad_to, to_tensor
+from ..data import Example, MakeSample, ScaledImages, choose_dev, crop_size, pad_to, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
@@ -38,7 +38,6 @@ LEAST_LEFT = 0.35  # of a box's area, or it is dropped from a varied image
 HEAT_REACH = 0.54  # of the box (Liu et al., 2020)
 SIDES_WEIGHT = 2.0
 FALLBACK_THRESHOLD = 0.3
-DEV_FRAMES = 32  # how many network inputs of the dev images a round may cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,13 +243,6 @@ def choose_threshold(
     best = best_threshold(predictions, labels, classes)
     scores = [box.score for prediction in predictions if prediction for box in prediction.boxes]
     return (best + max((score for score in scores if score < best), default=SCORE_FLOOR)) / 2
-
-
-def choose_dev(dev: Sequence[Example], framing: Framing) -> list[Example]:
-    """Return the dev images that each round looks at: evenly spread, within DEV_FRAMES inputs."""
-    cost = sum(len(make_frames(example.image_size, framing)) for example in dev)
-    count = max(1, len(dev) * DEV_FRAMES // max(cost, DEV_FRAMES))
-    return [dev[i * len(dev) // count] for i in range(count)] if dev else []
 
 
 def train(

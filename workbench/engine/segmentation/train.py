@@ -17,7 +17,7 @@ from ...tasks.framing import Frame, Framing, shrink
 from ...tasks.segmentation import MaskLabel
 from ..augment import IGNORED, vary_light, vary_view
 from ..backbone import Network
-from ..data import Example, MakeSample, ScaledImages, crop_size, pad_to, to_tensor
+from ..data import Example, MakeSample, ScaledImages, choose_dev, crop_size, pad_to, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
@@ -164,7 +164,12 @@ def train(
         images,
         build_sampler(examples, framing, settings),
         compute_loss,
-        partial(measure, images=ScaledImages(dev, framing), task=TASK, classes=classes),
+        partial(
+            measure,
+            images=ScaledImages(choose_dev(dev, framing), framing),
+            task=TASK,
+            classes=classes,
+        ),
         settings,
         monitor,
     )
