@@ -10,10 +10,10 @@ import torchvision
 from torch import nn
 
 from workbench.engine import backbone as backbones
-from workbench.engine.backbone import Backbone, build_backbone, load_resnet
+from workbench.engine.backbone import Backbone, Network, build_backbone, load_resnet
 from workbench.engine.checkpoint import Standing, load_checkpoint, save_checkpoint
 from workbench.engine.data import batch_indices, normalise
-from workbench.engine.loop import schedule
+from workbench.engine.loop import finish_round, schedule
 from workbench.engine.monitor import Monitor, finite
 from workbench.engine.worker import explain
 from workbench.errors import InvalidSetting, NotEnoughLabels, StorageFailed
@@ -155,3 +155,26 @@ def test_a_time_limit_keeps_time_for_the_end(tmp_path):
 )
 def test_errors_say_what_to_do(error, words):
     assert words in explain(error)
+
+
+class Tiny(Network):
+    """A network of one weight, to follow which state is kept."""
+
+    output_names = ("value",)
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+
+@pytest.mark.parametrize(
+    ("figures", "kept"),
+    [([0.1, 0.9, 0.5], 1), ([0.5, 0.5, 0.2], 1), ([float("nan")] * 3, 2), ([None] * 3, 2)],
+)
+def test_the_best_round_on_dev_is_kept(tmp_path, figures, kept):
+    model, standing = Tiny(), Standing()
+    for index, figure in enumerate(figures):
+        model.weight.data.fill_(index)
+        measured = {} if figure is None else {"accuracy": figure, "figure": figure}
+        finish_round(model, standing, [1.0], lambda _, m=measured: dict(m), Monitor(tmp_path))
+    assert standing.best_state["weight"] == kept and len(standing.history) == 3
