@@ -4,6 +4,11 @@
 # It asks nobody for news, updates or extensions: JupyterLab would, at every start.
 set -eu
 cd "$(dirname "$0")/.."
+settings=.venv/share/jupyter/lab/settings
+mkdir -p "$settings"
+cat >"$settings/overrides.json" <<'END'
+{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+END
 set -- --ServerApp.ip=127.0.0.1 \
     --ServerApp.root_dir="$(pwd)" \
     --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \

@@ -326,7 +326,8 @@ class Run:
 
         wanted = [Filter(split=ANY if split is None else split)]
         ids = list_ids(self._store, wanted)
-        chosen = ids[:: max(1, len(ids) // limit)][:limit]
+        count = min(limit, len(ids))
+        chosen = [ids[place * len(ids) // count] for place in range(count)]
         self._predict_ids(chosen, progress=False)
         cells = (
             (
