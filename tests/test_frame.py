@@ -256,22 +256,6 @@ def test_sizes_stay_within_the_budgets(shared: Path) -> None:
     assert [f"{m.path}: {m.lines} lines" for m in modules if m.lines > 400] == []
 
 
-def test_no_document_names_this_machine(repository: Path) -> None:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=repository, capture_output=True, check=True, text=True
-    )
-    machine = re.compile(r"pypi\.org|pythonhosted\.org|deb\.debian\.org|(?<![\w./-])/work/")
-    told = [
-        name
-        for name in listed.stdout.split("\0")
-        if name.endswith((".py", ".md", ".toml", ".txt", ".sh", ".ipynb", "Makefile"))
-        and name != "tests/test_frame.py"
-        and (repository / name).is_file()
-        and machine.search((repository / name).read_text(encoding="utf-8"))
-    ]
-    assert told == []
-
-
 def write_photos(folder: Path) -> None:
     """Write what the README calls your own photos: bolts and washers, in a folder each."""
     for number, sample in enumerate(workbench.samples.SAMPLES["bolts"].draw_samples(0, 12)):

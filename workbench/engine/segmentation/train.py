@@ -107,8 +107,9 @@ def choose_corner(target: np.ndarray, size: tuple[int, int]) -> tuple[int, int]:
     if len(rows) and float(torch.rand(())) < FOREGROUND_CROPS:
         pick = int(torch.randint(len(rows), ()))
         middle = rows[pick], columns[pick]
-        jitter = [int(torch.randint(side, ())) for side in size]
-        return tuple(int(np.clip(middle[i] - jitter[i], 0, room[i])) for i in (0, 1))  # type: ignore[return-value]
+        starts = (middle[i] - int(torch.randint(size[i], ())) for i in (0, 1))
+        top, left = (int(np.clip(start, 0, most)) for start, most in zip(starts, room))
+        return top, left
     return int(torch.randint(room[0] + 1, ())), int(torch.randint(room[1] + 1, ()))
 
 
