@@ -112,3 +112,16 @@ def test_the_contour_lies_on_the_mask_and_not_along_the_border():
         [3, 3],
     ]
     assert not find_contour(np.ones((4, 4), np.uint8)).any()
+
+
+def test_mask_confidence_and_areas_follow_the_threshold():
+    candidates = np.array([[1, 2], [2, 1]], np.uint8)
+    foreground = np.array([[255, 51], [153, 0]], np.uint8)  # 1.0, 0.2, 0.6, 0.0
+    half = MaskPrediction(candidates, foreground, ("crack", "chip"))
+    assert half.mask.tolist() == [[1, 0], [2, 0]] and half.mask.dtype == np.uint8
+    assert half.confidence.dtype == np.float16
+    np.testing.assert_allclose(half.confidence, [[1.0, 0.8], [0.6, 1.0]], atol=1e-3)
+    assert half.areas == {"crack": 0.25, "chip": 0.25}
+    low = MaskPrediction(candidates, foreground, ("crack", "chip"), threshold=0.2)
+    assert low.mask.tolist() == [[1, 2], [2, 0]]
+    assert low.areas == {"crack": 0.25, "chip": 0.5}
