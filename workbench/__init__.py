@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .tasks.classification import ClassLabel, ClassPrediction
     from .tasks.detection import Box, BoxLabel, BoxPrediction, ScoredBox
     from .tasks.segmentation import MaskLabel, MaskPrediction
+    from .widgets.labelers.labeler import Labeler
 
 __version__ = "0.1.0"
 
@@ -60,6 +61,7 @@ __all__ = [
     "InvalidSetting",
     "LabelConflict",
     "LabelRevision",
+    "Labeler",
     "MaskLabel",
     "MaskPrediction",
     "Model",
@@ -98,6 +100,7 @@ _HOMES = {
     "tasks.classification": ("ClassLabel", "ClassPrediction"),
     "tasks.detection": ("Box", "BoxLabel", "BoxPrediction", "ScoredBox"),
     "tasks.segmentation": ("MaskLabel", "MaskPrediction"),
+    "widgets.labelers.labeler": ("Labeler",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

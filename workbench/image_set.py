@@ -12,7 +12,7 @@ import numpy as np
 
 from .errors import ImageNotFound, InvalidSetting
 from .store import images as stored
-from .store import labels, search
+from .store import labels, search, undo
 from .store.classes import list_classes
 from .store.database import Store, reading
 from .store.search import ANY, Filter, Unset
@@ -127,6 +127,14 @@ class Image:
             self._store, self.id, label, self._author, self._revision
         )
 
+    def undo(self) -> bool:
+        """Take back the last change of the label; tell whether there was one."""
+        return undo.undo_label(self._store, self.id, self._author) is not None
+
+    def redo(self) -> bool:
+        """Repeat the change that was taken back last; tell whether there was one."""
+        return undo.redo_label(self._store, self.id, self._author) is not None
+
     def history(self) -> list[labels.LabelRevision]:
         """Return what the label was, newest first: label, author and created of each revision."""
         return labels.revisions(self._store, self.id)
@@ -198,6 +206,11 @@ class ImageSet:
         self._store = store
         self._filters = filters
         self._author = author
+
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """What the images were chosen by, as the store's searches take it."""
+        return self._filters
 
     def where(
         self,

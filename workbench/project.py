@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from .errors import InvalidSetting, RunFailed, WorkbenchError
 from .image_set import Image, ImageSet, find_ids
 from .store import class_removal
-from .store.classes import ClassRow, add_row, list_classes, recolor_row, rename_row
+from .store.classes import (
+    ClassRow,
+    add_row,
+    list_classes,
+    read_classes_with_counts,
+    recolor_row,
+    rename_row,
+    write_instructions,
+)
 from .store.database import (
     DATABASE,
     Store,
@@ -142,6 +150,16 @@ class Project:
         """Give a class another color, "#rrggbb". Raises UnknownClass or InvalidSetting."""
         with writing(self.store) as connection:
             recolor_row(connection, name, color)
+
+    @property
+    def instructions(self) -> dict[str, str]:
+        """What is written about each class: when to use it, what to leave out."""
+        return {row.name: row.instructions for row in read_classes_with_counts(self.store)}
+
+    def set_instructions(self, name: str, text: str) -> None:
+        """Write what people are to know about a class. Raises UnknownClass or InvalidSetting."""
+        with writing(self.store) as connection:
+            write_instructions(connection, name, text)
 
     def _check_classes_are_free(self) -> None:
         """Raise InvalidSetting in an anomaly project."""

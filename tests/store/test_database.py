@@ -292,5 +292,5 @@ def test_the_tables_compile_for_postgresql() -> None:
         for table in schema.METADATA.sorted_tables
         for index in table.indexes
     ]
-    assert len(tables) == 10
+    assert len(tables) == 12
     assert any("WHERE is_removed = false" in text for text in indexes)

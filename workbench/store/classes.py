@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -11,6 +12,10 @@ from ..errors import ClassExists, InvalidSetting, UnknownClass
 from ..tasks.anomaly import VERDICTS
 from . import schema
 
+if TYPE_CHECKING:
+    from .database import Store
+
+LONGEST_INSTRUCTIONS = 20_000  # characters
 HIGHEST_ID = 255  # a mask holds class ids in one byte, and 0 is background
 
 # Okabe and Ito, "Color Universal Design" (2008), then Paul Tol's "muted" scheme (2021), in an order
@@ -37,6 +42,65 @@ def list_classes(connection: sa.Connection) -> list[ClassRow]:
     query = sa.select(table.c.id, table.c.name, table.c.color)
     query = query.where(table.c.is_removed == sa.false()).order_by(table.c.position)
     return [ClassRow(*row) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True)
+class ClassUse:
+    """A class with what is written about it, and in how many images and items it is used.
+
+    items: boxes in detection, pixels in segmentation, images in the others.
+    """
+
+    name: str
+    color: str
+    instructions: str
+    images: int
+    items: int
+
+
+def read_classes_with_counts(store: "Store") -> list[ClassUse]:
+    """Return the classes in the project's order, each with how much the labels hold of it."""
+    from .database import reading  # which imports this file
+
+    classes, items, images = schema.classes, schema.label_items, schema.images
+    used = (
+        sa.select(
+            items.c.class_id,
+            sa.func.count(items.c.image_id).label("image_count"),
+            sa.func.sum(items.c["count"]).label("item_count"),
+        )
+        .join(images, images.c.id == items.c.image_id)
+        .where(images.c.is_removed == sa.false())
+        .group_by(items.c.class_id)
+        .subquery()
+    )
+    query = (
+        sa.select(
+            classes.c.name,
+            classes.c.color,
+            classes.c.instructions,
+            used.c.image_count,
+            used.c.item_count,
+        )
+        .select_from(classes.outerjoin(used, used.c.class_id == classes.c.id))
+        .where(classes.c.is_removed == sa.false())
+        .order_by(classes.c.position)
+    )
+    with reading(store) as connection:
+        rows = connection.execute(query).all()
+    return [
+        ClassUse(row.name, row.color, row.instructions, row.image_count or 0, row.item_count or 0)
+        for row in rows
+    ]
+
+
+def write_instructions(connection: sa.Connection, name: str, text: str) -> None:
+    """Write what is to be known about a class. Raises UnknownClass or InvalidSetting."""
+    row = find_class(connection, name)
+    if not isinstance(text, str) or len(text) > LONGEST_INSTRUCTIONS:
+        raise InvalidSetting(f"Instructions are text of at most {LONGEST_INSTRUCTIONS} characters.")
+    table = schema.classes
+    connection.execute(sa.update(table).where(table.c.id == row.id).values(instructions=text))
 
 
 def map_ids(classes: Sequence[ClassRow]) -> dict[str, int]:

@@ -30,7 +30,23 @@ BUSY_SECONDS = 30
 # transaction. Steps are never changed once released, and write SQL of their own time rather than
 # use the tables of schema.py, which move on.
 Step = Callable[[sa.Connection], None]
-STEPS: tuple[Step, ...] = ()
+
+
+def _add_undo_and_gestures(connection: sa.Connection) -> None:
+    """Version 2: which change takes back which, gestures applied, instructions, places."""
+    for statement in (
+        "ALTER TABLE label_revisions ADD COLUMN kind VARCHAR(4) NOT NULL DEFAULT 'set'",
+        "ALTER TABLE label_revisions ADD COLUMN target INTEGER",
+        "ALTER TABLE label_revisions ADD COLUMN act VARCHAR(100)",
+        "CREATE INDEX label_revisions_act ON label_revisions (act)",
+        "CREATE TABLE gestures (id VARCHAR(100) NOT NULL PRIMARY KEY, created DATETIME NOT NULL)",
+        "ALTER TABLE classes ADD COLUMN instructions TEXT NOT NULL DEFAULT ''",
+        "CREATE TABLE places (key VARCHAR(100) NOT NULL PRIMARY KEY, value JSON NOT NULL)",
+    ):
+        connection.exec_driver_sql(statement)
+
+
+STEPS: tuple[Step, ...] = (_add_undo_and_gestures,)
 
 
 @dataclass

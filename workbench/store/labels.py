@@ -13,6 +13,7 @@ from . import schema
 from .classes import ClassRow, list_classes, map_ids
 from .database import Store, reading, writing
 from .files import load_mask, store_mask
+from .gestures import claim_gesture
 
 CHUNK = 200  # labels in one transaction: other writers get their turn in between
 
@@ -50,26 +51,38 @@ def write_label(
     label: Any,
     author: str | None = None,
     expected_revision: int | None = None,
+    gesture: str | None = None,
 ) -> int:
     """Give an image a label, or take it away with None, and return the revision's id.
 
-    It is on disk when this returns. The same label again appends no revision. Raises InvalidLabel,
+    It is on disk when this returns. The same label again appends no revision. gesture: the number
+    of what a hand did; one that was applied before changes nothing. Raises InvalidLabel,
     UnknownClass, ImageNotFound, or LabelConflict when the current revision is not the expected one
     (0: none yet; None: not checked).
     """
-    return _write(store, [(image_id, label)], author, expected_revision)[0]
+    return _write(store, [(image_id, label)], author, expected_revision, gesture)[0]
 
 
 def write_labels(
-    store: Store, labels: Sequence[tuple[int, Any]], author: str | None = None
+    store: Store,
+    labels: Sequence[tuple[int, Any]],
+    author: str | None = None,
+    gesture: str | None = None,
 ) -> None:
-    """Give many images their labels in one transaction: all of them, or none after an error."""
+    """Give many images their labels in one transaction: all of them, or none after an error.
+
+    gesture: as for write_label.
+    """
     if labels:
-        _write(store, labels, author, None)
+        _write(store, labels, author, None, gesture)
 
 
 def _write(
-    store: Store, labels: Sequence[tuple[int, Any]], author: str | None, expected: int | None
+    store: Store,
+    labels: Sequence[tuple[int, Any]],
+    author: str | None,
+    expected: int | None,
+    gesture: str | None,
 ) -> list[int]:
     """Check, pack and append labels; once more if the classes change meanwhile."""
     while True:
@@ -80,8 +93,11 @@ def _write(
             _check(store, label, sizes[image_id], classes)
         packed = [(image_id, pack(store, label, classes)) for image_id, label in labels]
         with writing(store) as connection:
-            if list_classes(connection) == classes:
-                return [append(connection, i, p, author, expected) for i, p in packed]
+            if list_classes(connection) != classes:
+                continue
+            if gesture is not None and not claim_gesture(connection, gesture):
+                return [read_label_packed(connection, i).revision_id or 0 for i, _ in packed]
+            return [append(connection, i, p, author, expected, gesture) for i, p in packed]
 
 
 def _read_sizes(connection: sa.Connection, image_ids: list[int]) -> dict[int, tuple[int, int]]:
@@ -123,13 +139,19 @@ def append(
     packed: PackedLabel,
     author: str | None,
     expected: int | None = None,
+    act: str | None = None,
+    undo: tuple[str, int] | None = None,
 ) -> int:
-    """Append a revision and make it current; returns its id. Raises LabelConflict."""
+    """Append a revision and make it current; returns its id. Raises LabelConflict.
+
+    undo: ("undo" or "redo", the revision that is taken back or repeated).
+    """
     current = read_label_packed(connection, image_id)
     if expected is not None and (current.revision_id or 0) != expected:
         raise LabelConflict(_explain_conflict(current))
-    if _is_same(current, packed):
+    if _is_same(current, packed) and undo is None:
         return current.revision_id or 0
+    kind, target = ("set", None) if undo is None else undo
     revision = connection.execute(
         sa.insert(schema.label_revisions).values(
             image_id=image_id,
@@ -138,6 +160,9 @@ def append(
             counts={str(class_id): n for class_id, n in packed.counts.items()},
             author=author,
             created=schema.now(),
+            kind=kind,
+            target=target,
+            act=act,
         )
     ).inserted_primary_key
     revision_id = int(revision[0]) if revision else 0

@@ -66,6 +66,7 @@ classes = Table(
     Column("color", String(7), nullable=False),
     Column("position", Integer, nullable=False),
     Column("is_removed", Boolean, nullable=False, default=False),
+    Column("instructions", Text, nullable=False, default="", server_default=""),
 )
 
 # revision_id names the current label revision. It has no foreign key, because label_revisions
@@ -108,6 +109,8 @@ Index("images_state", images.c.is_removed, images.c.state, images.c.id)
 Index("images_search", images.c.is_removed, images.c.id, images.c.search_text)
 
 # Append-only. A null record says: unlabeled. counts: {class id as text: items or pixels}.
+# kind: "set", or "undo" and "redo" of the revision that target names. act: the gesture that wrote
+# it, the same for all images that it labeled; null for what a line of Python wrote.
 label_revisions = Table(
     "label_revisions",
     METADATA,
@@ -118,9 +121,29 @@ label_revisions = Table(
     Column("counts", JSON, nullable=False),
     Column("author", Text),
     Column("created", Moment, nullable=False),
+    Column("kind", String(4), nullable=False, default="set", server_default="set"),
+    Column("target", Integer),
+    Column("act", String(100)),
     sqlite_autoincrement=True,
 )
 Index("label_revisions_image", label_revisions.c.image_id, label_revisions.c.id)
+Index("label_revisions_act", label_revisions.c.act)
+
+# The gestures that were applied, also those that changed nothing: each is applied once.
+gestures = Table(
+    "gestures",
+    METADATA,
+    Column("id", String(100), primary_key=True),
+    Column("created", Moment, nullable=False),
+)
+
+# What widgets remember from one kernel to the next, such as the image that was shown last.
+places = Table(
+    "places",
+    METADATA,
+    Column("key", String(100), primary_key=True),
+    Column("value", JSON, nullable=False),
+)
 
 # What the current labels hold: an index for filters, splits and "is this class in use?".
 label_items = Table(

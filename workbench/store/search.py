@@ -98,6 +98,33 @@ def list_ids(store: Store, filters: Sequence[Filter] = ()) -> list[int]:
         return list(connection.execute(query).scalars())
 
 
+def find_position(store: Store, filters: Sequence[Filter], image_id: int) -> int | None:
+    """Return how many images that fit all filters come before this one; None if it does not fit."""
+    table = schema.images
+    with reading(store) as connection:
+        fits = _conditions(connection, filters)
+        itself = sa.select(table.c.id).where(*fits, table.c.id == image_id)
+        if connection.execute(itself).first() is None:
+            return None
+        before = sa.select(sa.func.count()).select_from(table).where(*fits, table.c.id < image_id)
+        return int(connection.execute(before).scalar_one())
+
+
+def find_next(
+    store: Store, filters: Sequence[Filter], after: int, state: str = "unlabeled"
+) -> int | None:
+    """Return the next image above the id `after` in that label state that fits all filters.
+
+    After the last one it begins again with the first; None where there is none at all.
+    """
+    table = schema.images
+    with reading(store) as connection:
+        fits = [*_conditions(connection, filters), table.c.label_state == state]
+        query = sa.select(sa.func.min(table.c.id)).where(*fits)
+        found = connection.execute(query.where(table.c.id > after)).scalar()
+        return found if found is not None else connection.execute(query).scalar()
+
+
 def _read(
     store: Store, filters: Sequence[Filter], start: int, count: int, after: int
 ) -> list[ImageRow]:

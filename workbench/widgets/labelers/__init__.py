@@ -1,0 +1,1 @@
+"""The labelers: what they share, and one room for each project type."""

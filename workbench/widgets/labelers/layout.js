@@ -1,0 +1,39 @@
+// Where the parts of a labeler lie: toolbar, image or grid, side panel, strip, status.
+
+import { makeButton, makeElement } from "./parts.js";
+
+/** Arrange the parts of one view and return {element, destroy}. */
+export function createLayout(desk, parts) {
+  const modes = makeModes(desk);
+  const side = makeElement("aside", { class: "workbench-side" },
+    modes.element, parts.classes.element, parts.boxes.element);
+  const stage = makeElement("div", { class: "workbench-stage" },
+    parts.surface.element, parts.grid.element);
+  const main = makeElement("div", { class: "workbench-main" }, stage, side);
+  const element = makeElement("div", { class: "workbench-labeler" },
+    parts.toolbar.element, main, parts.filters.element, parts.strip.element,
+    parts.status.element, parts.drawers.element, parts.help.element);
+
+  function update() {
+    const isGrid = desk.state.mode === "grid";
+    parts.surface.element.hidden = isGrid;
+    parts.grid.element.hidden = !isGrid;
+    parts.strip.element.hidden = isGrid;
+    modes.update();
+  }
+  const off = desk.on("change", (names) => {
+    if (names.has("mode")) update();
+  });
+  update();
+  return { element, destroy: off };
+}
+
+function makeModes(desk) {
+  const buttons = [["grid", "Grid"], ["single", "Single image"]].map(([mode, name]) =>
+    [mode, makeButton(name, () => desk.set({ mode }))]);
+  const element = makeElement("div", { class: "workbench-group" }, ...buttons.map(([, b]) => b));
+  element.hidden = !["classification", "anomaly"].includes(desk.task);
+  const update = () => buttons.forEach(([mode, button]) =>
+    button.setAttribute("aria-pressed", String(desk.state.mode === mode)));
+  return { element, update };
+}

@@ -1,0 +1,1 @@
+"""The drawing surface: photo, labels and ink in the browser, and what Python gives it."""
