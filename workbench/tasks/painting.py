@@ -16,9 +16,12 @@ Rect = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
 def quantize(points: Sequence[Any] | np.ndarray) -> np.ndarray:
-    """Return points in pixels, (N, 2) or flat x, y, …, as int32 (N, 2) in sixteenths of a pixel."""
+    """Return points in pixels, (N, 2) or flat x, y, …, as int32 (N, 2) in sixteenths of a pixel.
+
+    They are rounded down, so that no point leaves the pixel that it lies in.
+    """
     values = np.asarray(points, np.float64).reshape(-1, 2)
-    return np.floor(values * UNITS + 0.5).astype(np.int32)
+    return np.floor(values * UNITS).astype(np.int32)
 
 
 def decode_points(data: bytes) -> np.ndarray:

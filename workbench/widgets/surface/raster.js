@@ -3,9 +3,9 @@
 
 const RASTER_UNITS = 16; // in a pixel
 
-/** Return points in pixels (flat x, y, …) as an Int32Array in sixteenths of a pixel. */
+/** Return points in pixels (flat x, y, …) in sixteenths, rounded down: none leaves its pixel. */
 export function quantize(points) {
-  return Int32Array.from(points, (value) => Math.floor(value * RASTER_UNITS + 0.5));
+  return Int32Array.from(points, (value) => Math.floor(value * RASTER_UNITS));
 }
 
 /** Return quantized points as bytes: the first whole, then steps of int16. */
