@@ -65,9 +65,8 @@ def paint_stroke(
     stay.
     """
     points = snap_points(np.asarray(points16, np.int64).reshape(-1, 2), size, shape)
-    ends = points[1:] if len(points) > 1 else points
     rect = None
-    for start, end in zip(points.tolist(), ends.tolist()):
+    for start, end in pairwise([points[0].tolist(), *points.tolist()]):  # a click, then segments
         window = _find_window(mask, start, end, size)
         if window is None:
             continue
@@ -107,19 +106,23 @@ def _find_window(
 def _is_near(
     x: np.ndarray, y: np.ndarray, start: list[int], end: list[int], size: int
 ) -> np.ndarray:
-    """Tell which centres are within size / 2 of a segment: bool (h, w)."""
+    """Tell which centres are within size / 2 of a segment, but for the disc around its start.
+
+    That disc is the one around the end of the segment before. Returns bool (h, w).
+    """
     dx, dy = end[0] - start[0], end[1] - start[1]
-    from_x, from_y = x - start[0], y - start[1]
     radius2 = (size * UNITS // 2) ** 2
     length2 = dx * dx + dy * dy
+    to_x, to_y = x - end[0], y - end[1]
+    at_end = to_x * to_x + to_y * to_y <= radius2
+    if not length2:
+        return np.asarray(at_end)
+    from_x, from_y = x - start[0], y - start[1]
     along = from_x * dx + from_y * dy
     across = from_x * dy - from_y * dx
     widest = math.isqrt(radius2 * length2)  # its square could pass 63 bits
     beside = (along >= 0) & (along <= length2) & (np.abs(across) <= widest)
-    to_x, to_y = x - end[0], y - end[1]
-    at_ends = from_x * from_x + from_y * from_y <= radius2
-    at_ends |= to_x * to_x + to_y * to_y <= radius2
-    return np.asarray(at_ends | beside if length2 else at_ends)
+    return np.asarray(at_end | beside)
 
 
 def _is_beside(
