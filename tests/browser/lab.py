@@ -33,7 +33,12 @@ def find_port() -> int:
 class Lab:
     """A JupyterLab server with settings, runtime and workspaces of its own, below one folder."""
 
-    def __init__(self, folder: Path, subshells: str = "perCommTarget") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        subshells: str = "perCommTarget",
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.root, self.state, self.port = folder / "notebooks", folder / "state", find_port()
         self.root.mkdir(parents=True)
         settings = self.state / "settings" / "@jupyterlab" / "apputils-extension"
@@ -44,7 +49,7 @@ class Lab:
         self.log = (self.state / "log.txt").open("wb")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", *self._options()],
-            env={**os.environ, **self._folders()},
+            env={**os.environ, **self._folders(), **(environment or {})},
             stdout=self.log,
             stderr=self.log,
         )
