@@ -30,7 +30,8 @@ FLOORS = [
     {"training"},
     {"augmented", "runs", "image_set"},
     {"project"},
-    {"samples", "widgets"},
+    {"project_list", "samples"},
+    {"widgets"},
     {"__main__", "__init__"},
 ]
 

@@ -34,7 +34,14 @@ if TYPE_CHECKING:
         WorkbenchError,
     )
     from .model import Model, load_model
-    from .project import LabelRevision, Project, ProjectSummary, list_projects
+    from .project import LabelRevision, Project
+    from .project_list import (
+        ProjectSummary,
+        delete_project,
+        list_deleted,
+        list_projects,
+        restore_project,
+    )
     from .report import Report
     from .runs import Run
     from .tasks.anomaly import AnomalyLabel, AnomalyPrediction
@@ -86,14 +93,20 @@ __all__ = [
     "UnsupportedFormat",
     "WorkbenchError",
     "__version__",
+    "delete_project",
+    "list_deleted",
     "list_projects",
     "load_model",
+    "restore_project",
     "samples",
 ]
 
 _HOMES = {
     "model": ("Model", "load_model"),
-    "project": ("LabelRevision", "Project", "ProjectSummary", "list_projects"),
+    "project": ("LabelRevision", "Project"),
+    "project_list": (
+        *("ProjectSummary", "delete_project", "list_deleted", "list_projects", "restore_project"),
+    ),
     "report": ("Report",),
     "runs": ("Run",),
     "tasks.anomaly": ("AnomalyLabel", "AnomalyPrediction"),

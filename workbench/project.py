@@ -1,17 +1,16 @@
-"""Project: one folder with images, labels, splits, snapshots and runs; and the list of projects."""
+"""Project: one folder with images, labels, splits, snapshots and runs."""
 
 import getpass
 import html
-import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidSetting, RunFailed, WorkbenchError
+from .errors import InvalidSetting, RunFailed
 from .image_set import Image, ImageSet, find_ids
+from .progress import Progress
 from .store import class_removal
 from .store.classes import (
     ClassRow,
@@ -23,7 +22,6 @@ from .store.classes import (
     write_instructions,
 )
 from .store.database import (
-    DATABASE,
     Store,
     create_store,
     open_store,
@@ -34,9 +32,10 @@ from .store.database import (
 )
 from .store.images import remove_images
 from .store.labels import LabelRevision, revert_label
+from .store.project_folders import copy_store
 from .store.snapshots import Snapshot, create_snapshot, list_snapshots, read_snapshot
 from .store.splits import count_splits, split_images
-from .store.summary import ProjectSummary, find_modified, summarize
+from .store.summary import summarize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,9 +44,7 @@ if TYPE_CHECKING:
     from .transfer.exporting import ExportReport
     from .transfer.importing import ImportReport
 
-__all__ = ["Image", "ImageSet", "LabelRevision", "Project", "ProjectSummary", "list_projects"]
-
-log = logging.getLogger("workbench")
+__all__ = ["Image", "ImageSet", "LabelRevision", "Project"]
 
 
 class Project:
@@ -174,7 +171,7 @@ class Project:
         source: Any,
         split: str | None = None,
         labels_from_folders: bool = False,
-        progress: bool = True,
+        progress: Progress = True,
     ) -> "ImportReport":
         """Add images from files, folders, globs, archives, a list of these, or {name: picture}.
 
@@ -188,7 +185,7 @@ class Project:
         return import_images(self.store, source, split, labels_from_folders, progress, self.author)
 
     def import_labels(
-        self, path: str | Path, format: str | None = None, progress: bool = True
+        self, path: str | Path, format: str | None = None, progress: Progress = True
     ) -> "ImportReport":
         """Add labels from voc, coco, yolo, masks, folders or csv files; None finds out which."""
         from .transfer.importing import import_labels
@@ -200,7 +197,7 @@ class Project:
         folder: str | Path,
         format: str,
         overwrite: bool = False,
-        progress: bool = True,
+        progress: Progress = True,
     ) -> "ExportReport":
         """Write the labeled images, their labels and splits to a folder, as `import_labels` reads.
 
@@ -271,7 +268,7 @@ class Project:
         seed: int = 0,
         time_limit: float | None = None,
         name: str | None = None,
-        progress: bool = True,
+        progress: Progress = True,
         **settings: Any,
     ) -> "Run":
         """Train, and return the run when it has ended; a bar shows how far it is.
@@ -313,6 +310,33 @@ class Project:
     def best_run(self, metric: str | None = None) -> "Run | None":
         """Return the finished run with the best figure; metric None: the task's own."""
         return self.runs.best(metric)
+
+    def copy(self, path: str | Path, name: str | None = None) -> "Project":
+        """Copy the project to a new or empty folder, and return the copy.
+
+        Runs that still train are left out. name: the folder's own unless given. Raises
+        ProjectExists or InvalidSetting.
+        """
+        return Project(copy_store(self.store, path, name), self.author)
+
+    def make_segmentation(
+        self,
+        path: str | Path,
+        name: str | None = None,
+        outline: bool = False,
+        progress: Progress = True,
+    ) -> "Project":
+        """Make a segmentation project of this detection project; its boxes are the first masks.
+
+        outline: paint what stands out in each box, found by GrabCut, rather than the whole box.
+        Images, classes, splits and states come along. Raises InvalidSetting or ProjectExists.
+        """
+        from .transfer.conversion import make_segmentation
+
+        made = make_segmentation(
+            self.store, path, self.classes, name, outline, progress, self.author
+        )
+        return Project(made, self.author)
 
     def close(self) -> None:
         """Close the database; the project opens it again when it is used."""
@@ -365,21 +389,3 @@ def find_author() -> str | None:
         return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container whose user has no name
         return None
-
-
-def list_projects(home: str | Path) -> list[ProjectSummary]:
-    """Return the projects in the folders right below home, last changed first.
-
-    A folder whose project cannot be opened is left out, and a logged warning says why. A home that
-    is not there has no projects.
-    """
-    home = Path(home).expanduser().absolute()
-    summaries = []
-    for database in sorted(home.glob(f"*/{DATABASE}")):
-        modified = find_modified(database.parent)
-        try:
-            with Project.open(database.parent) as project:
-                summaries.append(replace(summarize(project.store), modified=modified))
-        except WorkbenchError as error:
-            log.warning("%s is left out of the list of projects: %s", database.parent, error)
-    return sorted(summaries, key=lambda summary: summary.modified, reverse=True)

@@ -17,7 +17,7 @@ import psutil
 from .errors import InvalidSetting, NotEnoughLabels, RunNotFinished, UnsupportedFormat
 from .model import Model
 from .model_card import CARD, NETWORK
-from .progress import show_progress
+from .progress import Progress, show_progress
 from .report import Report
 from .store.database import Store
 from .store.files import explained, run_path
@@ -172,7 +172,7 @@ class Run:
         figure = "" if main is None else f", {find_task(self._store.task).main_figure} {main:.3f}"
         return f"<Run {self.name!r} ({self.id}), {status}, {self._state.progress:.0%}{figure}>"
 
-    def wait(self, timeout: float | None = None, progress: bool = True) -> str:
+    def wait(self, timeout: float | None = None, progress: Progress = True) -> str:
         """Wait until the run ends, or for `timeout` seconds, and return its status.
 
         A progress bar shows how far it is. Interrupting the wait does not stop the run.
@@ -252,7 +252,7 @@ class Run:
                 shutil.copyfile(model.folder / name, target / name)
         return target
 
-    def predict(self, split: str | None = None, progress: bool = True) -> int:
+    def predict(self, split: str | None = None, progress: Progress = True) -> int:
         """Predict all images of a split (None: of the project), store it, return how many they are.
 
         Images that the run has predicted before are not predicted again.
@@ -262,7 +262,7 @@ class Run:
         self._predict_ids(ids, progress)
         return len(ids)
 
-    def _predict_ids(self, ids: list[int], progress: bool) -> None:
+    def _predict_ids(self, ids: list[int], progress: Progress) -> None:
         """Predict and store the images that are not predicted yet, some at a time."""
         model = self.model()
         known = predicted_ids(self._store, self.id)

@@ -51,12 +51,28 @@ def count_files(source: Any) -> int | None:
     """Return about how many files a source has, for a progress bar; None where it is not known."""
     if isinstance(source, Mapping):
         return len(source)
+    if isinstance(source, list | tuple):
+        return _count_list(source)
     if not isinstance(source, str | os.PathLike):
         return None
     root, paths = _find_paths(source)
     if len(paths) == 1 and is_archive(paths[0]) and paths[0].is_file():
         return count_archive(paths[0])
     return sum(1 for path in paths for _ in _walk(path, root))
+
+
+def _count_list(sources: Iterable[Any]) -> int | None:
+    """Return about how many files several sources have; a path that leads nowhere is one."""
+    total = 0
+    for source in sources:
+        try:
+            count = count_files(source)
+        except SourceNotFound:
+            count = 1
+        if count is None:
+            return None
+        total += count
+    return total
 
 
 def _iterate_list(sources: Iterable[Any]) -> Iterator[Found]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidSetting
-from ..progress import show_progress
+from ..progress import Progress, show_progress
 from . import bolts, fabric, parts, tiles
 from .sample_image import SampleImage
 
@@ -98,12 +98,17 @@ def find_sample(name: str) -> Sample:
 
 
 def create(
-    name: str, home: str | Path = "projects", count: int | None = None, seed: int = 0
+    name: str,
+    home: str | Path = "projects",
+    count: int | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    progress: Progress = True,
 ) -> "Project":
     """Make the sample project of that name in the folder home / name; return it, labeled and split.
 
     name: of a sample or of a task. count: how many photos, the sample's own number by default.
-    Raises ProjectExists where home / name already holds something.
+    folder: another one than home / name. Raises ProjectExists where it already holds something.
     """
     sample = find_sample(name)
     count = sample.count if count is None else count
@@ -113,8 +118,10 @@ def create(
         raise InvalidSetting(f"The seed of a sample is 0 or above, not {seed}.")
     from ..project import Project  # loads the store: whoever only draws photos needs none of it
 
-    project = Project.create(Path(home) / sample.name, task=sample.task, classes=sample.classes)
-    images = show_progress(sample.draw_samples(seed, count), count, f"Drawing {sample.name}")
+    path = Path(home) / sample.name if folder is None else folder
+    project = Project.create(path, task=sample.task, classes=sample.classes)
+    drawn = sample.draw_samples(seed, count)
+    images = show_progress(drawn, count, f"Drawing {sample.name}", "images", progress)
     add_samples(project, images)
     project.split(train=0.6, dev=0.15, test=0.25, seed=seed)
     return project
@@ -131,6 +138,6 @@ def add_samples(project: "Project", images: Iterable[SampleImage]) -> None:
     splits = dict.fromkeys(sample.split for sample in drawn)
     for split in splits:
         arrays = {sample.name: sample.image for sample in drawn if sample.split == split}
-        project.add_images(arrays, split=split)
+        project.add_images(arrays, split=split, progress=False)
     ids = {image.name: image.id for image in project.images}
     write_labels(project.store, [(ids[sample.name], sample.label) for sample in drawn])

@@ -20,7 +20,7 @@ from ..errors import ProjectExists, ProjectNotFound, ProjectVersionError, Storag
 from ..tasks import find_task
 from . import schema
 from .classes import add_class_rows
-from .files import explained, sync_folder
+from .files import CONTENT_FOLDERS, explained, sync_folder
 
 DATABASE = "project.db"
 UNFINISHED = "project.db.new"
@@ -160,13 +160,21 @@ def create_store(
     name: str | None = None,
     colors: Mapping[str, str] | None = None,
 ) -> Store:
-    """Create a project folder and return it, open. Raises ProjectExists if it holds anything.
-
-    The database is made under another name and moved when it is whole, so that a crash leaves a
-    folder that can be created again.
-    """
+    """Create a project folder and return it, open. Raises ProjectExists if it holds anything."""
     find_task(task)
     folder = Path(folder).expanduser().absolute()
+    with building(folder, task) as store:
+        _fill(store, classes, name or folder.name, colors or {})
+    return open_store(folder)
+
+
+@contextmanager
+def building(folder: Path, task: str) -> Iterator[Store]:
+    """Give a store whose database is empty; it becomes the folder's project when the block ends.
+
+    The database is made under another name and moved when it is whole, so that a crash leaves a
+    folder that can be created again. Raises ProjectExists if the folder holds anything.
+    """
     _check_free(folder)
     path = folder / f"{UNFINISHED}-{uuid.uuid4().hex}"
     with explained(folder):
@@ -174,14 +182,26 @@ def create_store(
     engine = make_engine(path)
     try:
         with _database_errors(folder):
-            _fill(engine, folder, task, classes, name or folder.name, colors or {})
+            yield Store(folder, engine, task)
         engine.dispose()
         _put_in_place(path, folder / DATABASE)
     finally:
         engine.dispose()
         for part in folder.glob(f"{path.name}*"):
             part.unlink(missing_ok=True)
-    return open_store(folder)
+
+
+def copy_database(source: Store, target: Store) -> None:
+    """Fill an empty store with what another one holds, as it was last committed."""
+    path = target.engine.url.database
+    with _database_errors(source.folder):
+        _copy_file(source.folder / DATABASE, Path(str(path)))
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """Copy a database, whoever writes to it meanwhile."""
+    with closing(sqlite3.connect(source)) as original, closing(sqlite3.connect(target)) as copy:
+        original.backup(copy)
 
 
 def _check_free(folder: Path) -> None:
@@ -190,7 +210,9 @@ def _check_free(folder: Path) -> None:
         raise ProjectExists(f"{folder} is a file. Choose another folder for the project.")
     if (folder / DATABASE).exists():
         raise ProjectExists(f"{folder} already holds a project. Open it with Project.open().")
-    others = [p.name for p in folder.glob("*") if not p.name.startswith(UNFINISHED)]
+    names = {path.name for path in folder.glob("*")}
+    unfinished = {name for name in names if name.startswith(UNFINISHED)}
+    others = names - unfinished - (set(CONTENT_FOLDERS) if unfinished else set())
     if others:
         raise ProjectExists(
             f"{folder} already holds other files, such as {min(others)!r}. "
@@ -198,22 +220,14 @@ def _check_free(folder: Path) -> None:
         )
 
 
-def _fill(
-    engine: sa.Engine,
-    folder: Path,
-    task: str,
-    classes: Sequence[str],
-    name: str,
-    colors: Mapping[str, str],
-) -> None:
+def _fill(store: Store, classes: Sequence[str], name: str, colors: Mapping[str, str]) -> None:
     """Make the tables and their first rows."""
-    store = Store(folder, engine, task)
     with writing(store) as connection:
         schema.METADATA.create_all(connection)
         connection.execute(sa.insert(schema.schema_version).values(version=len(STEPS) + 1))
-        row = {"id": 1, "name": name, "task": task, "created": schema.now()}
+        row = {"id": 1, "name": name, "task": store.task, "created": schema.now()}
         connection.execute(sa.insert(schema.project).values(row))
-        add_class_rows(connection, task, classes, colors)
+        add_class_rows(connection, store.task, classes, colors)
 
 
 def _put_in_place(path: Path, target: Path) -> None:
@@ -235,7 +249,7 @@ def open_store(folder: str | Path, steps: Sequence[Step] = STEPS) -> Store:
     Raises ProjectNotFound, ProjectVersionError (written by a newer version) or StorageFailed.
     """
     folder = Path(folder).expanduser().absolute()
-    _check_there(folder)
+    check_there(folder)
     engine = make_engine(folder / DATABASE)
     try:
         with _database_errors(folder):
@@ -252,7 +266,7 @@ def open_store(folder: str | Path, steps: Sequence[Step] = STEPS) -> Store:
     return Store(folder, engine, task)
 
 
-def _check_there(folder: Path) -> None:
+def check_there(folder: Path) -> None:
     """Raise ProjectNotFound unless the folder holds a database."""
     if (folder / DATABASE).is_file():
         return
@@ -299,13 +313,8 @@ def _back_up(folder: Path, version: int) -> None:
     target = folder / f"project-v{version}.db"
     part = target.with_name(f"{target.name}.part")
     try:
-        with (
-            explained(target),
-            closing(sqlite3.connect(folder / DATABASE)) as source,
-            closing(sqlite3.connect(part)) as copy,
-        ):
-            source.backup(copy)
         with explained(target):
+            _copy_file(folder / DATABASE, part)
             part.replace(target)
             sync_folder(folder)
     except sqlite3.Error as error:

@@ -16,6 +16,9 @@ from PIL.PngImagePlugin import PngImageFile
 
 from ..errors import StorageFailed, WorkbenchError
 
+# What lies beside project.db; a file in the first three is never changed once it is written.
+CONTENT_FOLDERS = ("images", "masks", "thumbnails", "runs")
+
 # What a mask looks like in other programs, by class id; the project's own colors are in project.db.
 _PALETTE = bytes(3) + bytes.fromhex("d55e0056b4e9009e73f0e4420072b2cc79a7e69f00332288") * 32
 

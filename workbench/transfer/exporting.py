@@ -10,7 +10,7 @@ from ..errors import InvalidSetting, StorageFailed
 from ..formats import find_format
 from ..formats.items import Example
 from ..photos.entry_names import find_name_fault, make_name
-from ..progress import show_progress
+from ..progress import Progress, show_progress
 from ..store.database import Store
 from ..store.images import ImageRow
 from ..store.labels import read_label
@@ -37,7 +37,7 @@ def export_labels(
     folder: str | Path,
     format: str,
     overwrite: bool = False,
-    progress: bool = True,
+    progress: Progress = True,
 ) -> ExportReport:
     """Write all labeled images, with their labels and splits, into a new or empty folder.
 
@@ -69,7 +69,7 @@ def export_labels(
 class _ShownExamples(list[Example]):
     """Examples that show a bar while they are gone through."""
 
-    def __init__(self, examples: list[Example], progress: bool) -> None:
+    def __init__(self, examples: list[Example], progress: Progress) -> None:
         super().__init__(examples)
         self._progress = progress
 

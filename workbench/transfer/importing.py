@@ -13,7 +13,7 @@ from ..photos.archives import SourceFile, is_archive
 from ..photos.entry_names import Rejected, Skipped, find_name_fault, make_name, show_name
 from ..photos.reading import check_image
 from ..photos.sources import count_files, iterate_sources
-from ..progress import show_progress
+from ..progress import Progress, show_progress
 from ..store.database import Store
 from ..store.images import NewImage
 from ..store.splits import check_split
@@ -31,7 +31,7 @@ def import_images(
     source: Any,
     split: str | None = None,
     labels_from_folders: bool = False,
-    progress: bool = True,
+    progress: Progress = True,
     author: str | None = None,
 ) -> ImportReport:
     """Add images from a file, folder, glob, archive, a list of these, or {name: picture}.
@@ -87,7 +87,7 @@ def import_labels(
     store: Store,
     path: str | Path,
     format: str | None = None,
-    progress: bool = True,
+    progress: Progress = True,
     author: str | None = None,
 ) -> ImportReport:
     """Add the labels of a file or folder: voc, coco, yolo, masks, folders or csv.
