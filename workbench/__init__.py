@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .tasks.detection import Box, BoxLabel, BoxPrediction, ScoredBox
     from .tasks.segmentation import MaskLabel, MaskPrediction
     from .widgets.labelers.labeler import Labeler
+    from .widgets.picker.picker import ProjectPicker
 
 __version__ = "0.1.0"
 
@@ -76,6 +77,7 @@ __all__ = [
     "Project",
     "ProjectExists",
     "ProjectNotFound",
+    "ProjectPicker",
     "ProjectSummary",
     "ProjectVersionError",
     "Report",
@@ -114,6 +116,7 @@ _HOMES = {
     "tasks.detection": ("Box", "BoxLabel", "BoxPrediction", "ScoredBox"),
     "tasks.segmentation": ("MaskLabel", "MaskPrediction"),
     "widgets.labelers.labeler": ("Labeler",),
+    "widgets.picker.picker": ("ProjectPicker",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -1,7 +1,7 @@
 // The boxes of the image as a list: a canvas says nothing to a screen reader.
 
 import { deleteSelected, duplicateSelected } from "./keys.js";
-import { makeButton, makeElement } from "./parts.js";
+import { makeButton, makeElement } from "../parts.js";
 
 /** Return the list of boxes; empty for other project types. */
 export function createBoxes(desk) {

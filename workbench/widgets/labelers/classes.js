@@ -1,7 +1,7 @@
 // The list of classes: choose, count, add, rename, recolor, remove; and how labels are shown.
 
 import { chooseClass } from "./keys.js";
-import { makeButton, makeCheck, makeElement, makeSlider } from "./parts.js";
+import { makeButton, makeCheck, makeElement, makeSlider } from "../parts.js";
 
 /** Return the panel of classes and view settings. */
 export function createClasses(desk) {

@@ -1,5 +1,6 @@
 // The desk: what all views of one labeler share in a page, and its talk with Python.
 
+import { createAsker } from "../asking.js";
 import { encodePoints, quantize } from "../surface/raster.js";
 import { applyGesture } from "./gestures.js";
 import { createQueue, makeGestureId } from "./queue.js";
@@ -26,8 +27,7 @@ export function createDesk(model) {
   const state = makeDeskState(model.get("task"));
   const listeners = { change: new Set(), label: new Set(), image: new Set(), rows: new Set() };
   listeners.thumbnails = new Set();
-  const questions = new Map(); // number -> {resolve, reject}
-  let number = 0;
+  const asker = createAsker(model);
   let wanted = 0; // the image that was chosen last, shown as soon as it is here
   let projectTimer = null;
   let answers = Promise.resolve(); // acknowledgements are taken strictly in order
@@ -58,18 +58,12 @@ export function createDesk(model) {
   // Talk with Python.
 
   function request(kind, params = {}) {
-    number += 1;
-    const mine = `${Date.now().toString(36)}-${number}`;
-    return new Promise((resolve, reject) => {
-      questions.set(mine, { resolve, reject });
-      try {
-        model.send({ kind: "request", request: mine, name: kind, params });
-      } catch {
-        questions.delete(mine);
+    return asker.request(kind, params).catch((error) => {
+      if (error.isGone) {
         queue.online = false;
         onQueue();
-        reject(new Error("The kernel is gone: run the cell again."));
       }
+      throw error;
     });
   }
 
@@ -79,20 +73,12 @@ export function createDesk(model) {
   }
 
   function onMessage(content, buffers = []) {
-    if (content.kind === "answer") takeAnswer(content, buffers);
-    else if (content.kind === "ack") answers = answers.then(() => takeAck(content, buffers), () => {});
+    if (asker.take(content, buffers)) return;
+    if (content.kind === "ack") answers = answers.then(() => takeAck(content, buffers), () => {});
     else if (content.kind === "goto") show(content.image, false);
     else if (content.kind === "changed") answers = answers.then(() => takeChange(content.images));
     else if (content.kind === "project") takeProject(content);
     else if (content.kind === "error") set({ message: content.error });
-  }
-
-  function takeAnswer(content, buffers) {
-    const question = questions.get(content.request);
-    if (!question) return; // of another view of the same widget, or of a page before this
-    questions.delete(content.request);
-    if (content.ok) question.resolve({ content, buffers });
-    else question.reject(new Error(content.error));
   }
 
   async function takeAck(content, buffers) {

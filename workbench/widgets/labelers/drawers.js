@@ -1,6 +1,6 @@
 // Drawers: what is written about a class, and the code that repeats what was clicked.
 
-import { makeButton, makeElement } from "./parts.js";
+import { makeButton, makeElement } from "../parts.js";
 
 /** Return the two drawers. */
 export function createDrawers(desk) {

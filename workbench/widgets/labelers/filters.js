@@ -1,6 +1,6 @@
 // Which images are shown: split, class, state, words; and how many those are.
 
-import { makeButton, makeElement } from "./parts.js";
+import { makeButton, makeElement } from "../parts.js";
 
 const FILTER_PAUSE_MS = 250; // after the last key, until the search begins
 

@@ -1,7 +1,7 @@
 // The grid: many images at once, selected and labeled together.
 
 import { chooseNumber, undoScope } from "./keys.js";
-import { makeElement, makeSlider, shorten } from "./parts.js";
+import { makeElement, makeSlider, shorten } from "../parts.js";
 import { drawThumbnail, signOf } from "./strip.js";
 
 const GRID_NAME = 34; // CSS pixels below the picture of a tile

@@ -1,7 +1,7 @@
 // The keys, over everything else until it is closed.
 
 import { listKeys } from "./keys.js";
-import { makeButton, makeElement } from "./parts.js";
+import { makeButton, makeElement } from "../parts.js";
 
 /** Return the help overlay. */
 export function createHelp(desk) {

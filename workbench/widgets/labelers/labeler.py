@@ -33,8 +33,12 @@ SURFACE = HERE.parent / "surface"
 SURFACE_PARTS = ("raster", "viewport", "layers", "pointers", "surface")
 LABELER_PARTS = (
     *("gestures", "tools_paint", "tools_shapes", "tools_boxes", "tools", "keys"),
-    *("parts", "toolbar", "classes", "boxes", "status", "help", "drawers", "layout"),
+    *("toolbar", "classes", "boxes", "status", "help", "drawers", "layout"),
     *("rows", "strip", "filters", "grid", "queue", "records", "desk", "labeler"),
+)
+CSS = (
+    *(HERE.parent / "parts.css", SURFACE / "surface.css"),
+    *(HERE / "labeler.css", HERE / "lists.css"),
 )
 PLACE = "labeler"  # where the store keeps which image was shown last
 FOLLOW_SECONDS = 1.0  # between two looks at what others wrote
@@ -55,13 +59,11 @@ class Labeler(anywidget.AnyWidget):
     """
 
     _esm = join_scripts(
+        *(HERE.parent / f"{name}.js" for name in ("parts", "asking")),
         *(SURFACE / f"{name}.js" for name in SURFACE_PARTS),
         *(HERE / f"{name}.js" for name in LABELER_PARTS),
     )
-    _css = "\n".join(
-        path.read_text("utf-8")
-        for path in (SURFACE / "surface.css", HERE / "labeler.css", HERE / "lists.css")
-    )
+    _css = "\n".join(path.read_text("utf-8") for path in CSS)
 
     task = traitlets.Unicode().tag(sync=True)
     desk_key = traitlets.Unicode().tag(sync=True)
@@ -298,7 +300,7 @@ class Labeler(anywidget.AnyWidget):
     def close(self) -> None:
         """Close the widget in all its views."""
         follower = getattr(self, "_follower", None)
-        if follower is not None:
+        if follower is not None and not follower.get_loop().is_closed():
             follower.get_loop().call_soon_threadsafe(follower.cancel)
         super().close()
 

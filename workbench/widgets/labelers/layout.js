@@ -1,6 +1,6 @@
 // Where the parts of a labeler lie: toolbar, image or grid, side panel, strip, status.
 
-import { makeButton, makeElement } from "./parts.js";
+import { makeButton, makeElement } from "../parts.js";
 
 /** Arrange the parts of one view and return {element, destroy}. */
 export function createLayout(desk, parts) {

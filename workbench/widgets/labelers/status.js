@@ -1,6 +1,6 @@
 // What is saved, what waits, how far the labeling is, and what went wrong last.
 
-import { makeButton, makeElement } from "./parts.js";
+import { makeButton, makeElement } from "../parts.js";
 
 const STATUS_SLOW_MS = 1500; // of waiting, until the kernel is named as the reason
 

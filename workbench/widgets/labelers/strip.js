@@ -1,6 +1,6 @@
 // The strip: all images that fit the filter in one row, as few of them drawn as can be seen.
 
-import { makeElement, shorten } from "./parts.js";
+import { makeElement, shorten } from "../parts.js";
 
 const STRIP_TILE = 92; // CSS pixels
 const STRIP_LONGEST = 8e6; // CSS pixels: browsers lay out no element much longer

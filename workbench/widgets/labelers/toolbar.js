@@ -1,7 +1,7 @@
 // The toolbar: the tools that fit the project type, undo and redo, moving on, and the zoom.
 
 import { giveVerdict, sayNothing, undoScope } from "./keys.js";
-import { makeButton, makeElement, makeSlider, shorten } from "./parts.js";
+import { makeButton, makeElement, makeSlider, shorten } from "../parts.js";
 import { TOOL_TABLE } from "./tools.js";
 
 const TOOLBAR_ZOOM_STEPS = 100;
