@@ -123,10 +123,13 @@ def write_settings(path: Path, values: dict[str, Any]) -> None:
 
 
 class DelayProxy:
-    """A loopback proxy that holds everything back by `delay` seconds each way, in order."""
+    """A loopback proxy that holds everything back by `delay` seconds each way, in order.
+
+    While `is_cut` is set no connection comes through, and those that were there are gone.
+    """
 
     def __init__(self, target: int) -> None:
-        self.target, self.port, self.delay, self.bytes_up = target, find_port(), 0.0, 0
+        self.target, self.port, self.delay, self.is_cut = target, find_port(), 0.0, False
         self._ready = threading.Event()
         threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True).start()
         self._ready.wait(10)
@@ -137,21 +140,31 @@ class DelayProxy:
         await server.serve_forever()
 
     async def _connect(self, reader: Any, writer: Any) -> None:
+        if self.is_cut:
+            writer.close()
+            return
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
-        await asyncio.gather(
-            self._pipe(reader, far_writer, True), self._pipe(far_reader, writer, False)
-        )
+        await asyncio.gather(self._pipe(reader, far_writer), self._pipe(far_reader, writer))
 
-    async def _pipe(self, reader: Any, writer: Any, is_up: bool) -> None:
+    async def _pipe(self, reader: Any, writer: Any) -> None:
         queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         pump = asyncio.create_task(_pump(queue, writer))
         loop = asyncio.get_running_loop()
         with contextlib.suppress(OSError):
-            while data := await reader.read(1 << 16):
-                self.bytes_up += len(data) if is_up else 0
+            while data := await self._read(reader):
                 queue.put_nowait((loop.time() + self.delay, data))
         queue.put_nowait((0, b""))
         await pump
+
+    async def _read(self, reader: Any) -> bytes:
+        """Return what comes next; b"" at its end, or when the network is cut."""
+        coming = asyncio.ensure_future(reader.read(1 << 16))
+        while not coming.done():
+            if self.is_cut:
+                coming.cancel()
+                return b""
+            await asyncio.wait([coming], timeout=0.05)
+        return bytes(coming.result())
 
 
 async def _pump(queue: "asyncio.Queue[tuple[float, bytes]]", writer: Any) -> None:

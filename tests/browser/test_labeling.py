@@ -1,17 +1,12 @@
 """Labeling with a real mouse in a real JupyterLab."""
 
-from collections.abc import Iterator
-
 import pytest
+from bench import MASK, ODD_NAME, SHOWN, SIZE, read_boxes
 from lab import (
-    Kernel,
-    Lab,
     drag,
     find_surface,
     locate,
-    open_notebook,
     read_shown_mask,
-    restart_kernel,
     run_all,
     run_in_kernel,
     wait_for_kernel,
@@ -20,67 +15,6 @@ from lab import (
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.slow
-
-SIZE = (64, 96)  # height, width
-ODD_NAME = "<img src=x onerror=\"document.title='owned'\"> '\" 🙂 שלום.png"
-
-SETUP = """
-import pathlib
-import numpy as np
-import workbench as wb
-
-folder = pathlib.Path({folder!r})
-if not folder.exists():
-    classes = {{}} if {task!r} == "anomaly" else dict(classes=["crack", "chip <b>"])
-    made = wb.Project.create(folder, task={task!r}, **classes)
-    made.add_images({{"first.png": np.full((64, 96, 3), 90, np.uint8)}})
-    made.add_images({{{odd!r}: np.full((64, 96, 3), 120, np.uint8)}})
-    made.add_images({{"third.png": np.full((64, 96, 3), 150, np.uint8)}})
-project = wb.Project.open(folder)
-"""
-SHOWN = "labeler = wb.Labeler(project)\nlabeler"
-MASK = "''.join(map(str, (project.images[0].label.mask > 0).astype(int).ravel()))"
-
-Opened = tuple[Page, Lab]
-
-
-class Bench:
-    """A notebook that shows the labeler of a small project, and its kernel."""
-
-    def __init__(self, page: Page, lab: Lab, task: str, cells: tuple[str, ...] = (SHOWN,)) -> None:
-        self.page, self.lab = page, lab
-        number = len(list(lab.root.iterdir()))
-        code = SETUP.format(folder=f"project{number}", task=task, odd=ODD_NAME)
-        notebook = lab.write_notebook(f"test{number}.ipynb", [code, *cells])
-        open_notebook(page, lab.port, notebook)
-        self.kernel = Kernel(lab)
-
-    def restart(self) -> None:
-        """Restart the kernel; the second client follows."""
-        self.kernel.close()
-        restart_kernel(self.page)
-        self.kernel = Kernel(self.lab)
-
-
-@pytest.fixture
-def bench_of(page: Page, lab: Lab) -> Iterator[object]:
-    """Make a bench of a task."""
-    made: list[Bench] = []
-
-    def make(task: str, cells: tuple[str, ...] = (SHOWN,)) -> Bench:
-        made.append(Bench(page, lab, task, cells))
-        return made[-1]
-
-    yield make
-    for bench in made:
-        bench.kernel.close()
-
-
-def read_boxes(bench: Bench) -> list[tuple[object, ...]]:
-    """Return class and sides of the boxes on disk."""
-    boxes = "(project.images[0].label or wb.BoxLabel()).boxes"
-    found = bench.kernel.read(f"[(b.class_name, *b.xyxy) for b in {boxes}]")
-    return list(found)
 
 
 def test_a_box_is_drawn_moved_undone_and_redone(bench_of, page: Page) -> None:

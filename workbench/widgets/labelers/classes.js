@@ -115,7 +115,8 @@ export function createClasses(desk) {
 
 function makeViewSettings(desk) {
   const { opacity, brightness, contrast } = desk.state;
-  const slide = (name, key, range) => makeSlider(name, range, (value) => desk.set({ [key]: value }));
+  const slide = (name, key, range) =>
+    makeSlider(name, range, (value) => desk.set({ [key]: value }));
   const sliders = [
     slide("Brightness", "brightness", { min: 0.2, max: 3, step: 0.05, value: brightness }),
     slide("Contrast", "contrast", { min: 0.2, max: 3, step: 0.05, value: contrast }),

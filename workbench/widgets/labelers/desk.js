@@ -280,11 +280,12 @@ export function createDesk(model) {
   /** Put the class's name beside its index: classes may change while a gesture waits. */
   function nameClass(params) {
     const name = state.classes[params.class_index - 1]?.name;
-    return name === undefined || state.task === "anomaly" ? params : { ...params, class_name: name };
+    if (name === undefined || state.task === "anomaly") return params;
+    return { ...params, class_name: name };
   }
 
   function patchRows({ tool, params, image }) {
-    if (tool !== "class" && tool !== "verdict") return;
+    if (!["class", "verdict", "unlabel"].includes(tool)) return;
     const name = params.class_name ?? params.verdict ?? null;
     for (const id of params.images ?? [image]) {
       rows.patch({ id, classes: name ? [name] : [], state: name ? "labeled" : "unlabeled" });
@@ -309,7 +310,10 @@ export function createDesk(model) {
 
   model.on("msg:custom", onMessage);
   const task = model.get("task");
-  const desk = { task, number: model.get("desk_key"), state, set, on, act, show, step, nextUnlabeled, request, rows, color };
+  const desk = {
+    task, number: model.get("desk_key"), state, set, on, act, show, step, nextUnlabeled, request,
+    rows, color,
+  };
   Object.assign(desk, { classIndex, destroy, emitLabel, refresh: askProject });
   onQueue();
   rows.setFilter({});

@@ -39,7 +39,7 @@ function makeInstructions(desk) {
   let urls = [];
 
   async function open(name) {
-    head.textContent = name;
+    head.textContent = `Instructions: ${name}`;
     text.value = "";
     examples.replaceChildren();
     urls.forEach((url) => URL.revokeObjectURL(url));
@@ -47,8 +47,8 @@ function makeInstructions(desk) {
       const { content, buffers } = await desk.request("instructions", { class_name: name });
       text.value = content.text;
       urls = buffers.map((buffer) => URL.createObjectURL(new Blob([buffer])));
-      examples.replaceChildren(...urls.map((src, i) =>
-        makeElement("img", { src, alt: content.examples[i].name, title: content.examples[i].name })));
+      examples.replaceChildren(...content.examples.map(({ name: image }, i) =>
+        makeElement("img", { src: urls[i], alt: image, title: image })));
     } catch (error) {
       desk.set({ message: error.message });
     }

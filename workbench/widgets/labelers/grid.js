@@ -1,6 +1,6 @@
 // The grid: many images at once, selected and labeled together.
 
-import { chooseNumber, undoScope } from "./keys.js";
+import { chooseNumber, runCommand } from "./keys.js";
 import { makeElement, makeSlider, shorten } from "../parts.js";
 import { drawThumbnail, signOf } from "./strip.js";
 
@@ -18,7 +18,7 @@ export function createGrid(desk) {
   const size = makeSlider("Tile size", { min: 72, max: 280, step: 4, value: 132 }, update);
   const count = makeElement("span", { "aria-live": "polite" });
   const element = makeElement("div", { class: "workbench-grid" },
-    makeElement("div", { class: "workbench-group" }, size.element, count), scroller);
+    makeElement("div", { class: "workbench-grid-head" }, size.element, count), scroller);
   const tiles = new Map(); // index -> element
   let focus = 0;
   let anchor = 0;
@@ -51,7 +51,9 @@ export function createGrid(desk) {
       tile.style.height = `${rowHeight() - 6}px`;
       fillTile(tile, index);
     }
-    count.textContent = `${desk.state.selection.size} selected`;
+    const { size: chosen } = desk.state.selection;
+    count.textContent = chosen ? `${chosen} selected: press the key of a class, or click it`
+      : "Select images, then press the key of a class";
   }
 
   function addTile(index) {
@@ -156,18 +158,13 @@ export function createGrid(desk) {
     }
   }
 
-  function runCommand(event) {
-    const key = event.key.toLowerCase();
-    if (key === "a") selectAll();
-    else if (key === "z") desk.act(event.shiftKey ? "redo" : "undo", undoScope(desk));
-    else if (key === "y") desk.act("redo", undoScope(desk));
-    else return false;
-    return true;
-  }
-
   function runKey(event) {
     const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns(), ArrowDown: columns() };
-    if (event.ctrlKey || event.metaKey) return runCommand(event);
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a") {
+      selectAll();
+      return true;
+    }
+    if (event.ctrlKey || event.metaKey) return runCommand(desk, event);
     if (event.altKey) return false;
     if (steps[event.key]) {
       moveFocus(focus + steps[event.key]);

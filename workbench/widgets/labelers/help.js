@@ -6,9 +6,9 @@ import { makeButton, makeElement } from "../parts.js";
 /** Return the help overlay. */
 export function createHelp(desk) {
   const close = makeButton("Close help", () => desk.set({ help: false }), { text: "×" });
-  const rows = listKeys(desk.task).map(({ keys, name }) => makeElement("tr", {},
-    makeElement("td", {}, ...keys.flatMap((key) => [makeElement("kbd", {}, key), " "])),
-    makeElement("td", {}, name)));
+  const rows = listKeys(desk.task).map(({ keys, name }) => makeElement("li", {},
+    makeElement("span", {}, ...keys.flatMap((key) => [makeElement("kbd", {}, key), " "])),
+    makeElement("span", {}, name)));
   const element = makeElement("div", {
     class: "workbench-overlay", role: "dialog", "aria-label": "Keys", "aria-modal": "true",
     tabindex: "-1",
@@ -17,7 +17,7 @@ export function createHelp(desk) {
       event.stopPropagation();
     },
   }, close, makeElement("h3", {}, "Keys, while the image has the focus"),
-  makeElement("table", {}, makeElement("tbody", {}, ...rows)));
+  makeElement("ul", { class: "workbench-keys" }, ...rows));
   let before = null;
 
   function update() {

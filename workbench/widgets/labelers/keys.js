@@ -9,12 +9,14 @@ const KEY_ARROWS = {
 };
 const KEY_BOXES = ["detection"];
 const KEY_MASKS = ["segmentation", "anomaly"];
+const KEY_GRIDS = ["classification", "anomaly"];
 
 const KEY_ACTIONS = [
   { keys: ["a", "ArrowLeft"], name: "Previous image", run: (desk) => desk.step(-1) },
   { keys: ["d", "ArrowRight"], name: "Next image", run: (desk) => desk.step(1) },
   { keys: ["u"], name: "Next unlabeled", run: (desk) => desk.nextUnlabeled() },
-  { keys: ["n"], name: "Nothing here", run: (desk) => sayNothing(desk) },
+  { keys: ["n"], name: "Nothing here", tasks: [...KEY_BOXES, ...KEY_MASKS],
+    run: (desk) => sayNothing(desk) },
   { keys: ["o"], name: "Show labels", run: (desk) => flip(desk, "showLabels") },
   { keys: ["t"], name: "Protect other classes", tasks: KEY_MASKS,
     run: (desk) => flip(desk, "protect") },
@@ -40,11 +42,20 @@ export function listKeys(task) {
       { keys: ["Shift+D"], name: "Duplicate the selected box" },
     ]
     : [];
+  const grid = KEY_GRIDS.includes(task)
+    ? [
+      { keys: ["Click", "Arrows"], name: "In the grid: select (Shift: to there, Ctrl: one more)" },
+      { keys: ["Ctrl+A"], name: "In the grid: select all" },
+      { keys: ["Enter"], name: "In the grid: open the image" },
+    ]
+    : [];
   return [
     ...tools.map((row) => ({ keys: [row.key.toUpperCase()], name: row.title })),
     { keys: ["1 … 9"], name: task === "anomaly" ? "1 normal, 2 abnormal" : "Choose a class" },
     ...actions.map((row) => ({ keys: row.keys.map(nameKey), name: row.name })),
     ...boxes,
+    ...grid,
+    { keys: ["Ctrl+Delete"], name: "Unlabel" },
     { keys: ["Ctrl+Z"], name: "Undo" },
     { keys: ["Ctrl+Shift+Z", "Ctrl+Y"], name: "Redo" },
     { keys: ["Space"], name: "Hold to pan" },
@@ -77,10 +88,12 @@ export function makeKeyHandler(desk) {
   };
 }
 
-function runCommand(desk, event) {
+/** Run what Ctrl and a key stand for; tell whether they stand for something. */
+export function runCommand(desk, event) {
   const key = event.key.toLowerCase();
   if (key === "z") desk.act(event.shiftKey ? "redo" : "undo", undoScope(desk));
   else if (key === "y") desk.act("redo", undoScope(desk));
+  else if (key === "delete" || key === "backspace") unlabel(desk);
   else return false;
   return true;
 }
@@ -124,6 +137,14 @@ export function giveVerdict(desk, verdict) {
   if (mode === "grid") {
     if (selection.size) desk.act("verdict", { images: [...selection], verdict });
   } else if (image) desk.act("verdict", { verdict });
+}
+
+/** Take the label away: looked at by nobody, as when the image came. */
+export function unlabel(desk) {
+  const { mode, selection, image } = desk.state;
+  if (mode === "grid") {
+    if (selection.size) desk.act("unlabel", { images: [...selection] });
+  } else if (image) desk.act("unlabel");
 }
 
 /** Say that there is nothing to label on the image. */

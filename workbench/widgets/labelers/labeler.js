@@ -1,4 +1,4 @@
-// The entry of the labeler: one desk for each widget of a page, one view for each place it is shown.
+// The entry of the labeler: one desk for each widget of a page, a view for each place it is in.
 
 import { createSurface } from "../surface/surface.js";
 import { createBoxes } from "./boxes.js";

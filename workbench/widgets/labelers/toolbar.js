@@ -1,6 +1,6 @@
 // The toolbar: the tools that fit the project type, undo and redo, moving on, and the zoom.
 
-import { giveVerdict, sayNothing, undoScope } from "./keys.js";
+import { giveVerdict, sayNothing, undoScope, unlabel } from "./keys.js";
 import { makeButton, makeElement, makeSlider, shorten } from "../parts.js";
 import { TOOL_TABLE } from "./tools.js";
 
@@ -61,12 +61,14 @@ function makeToolButtons(desk) {
 }
 
 function makeActs(desk) {
-  if (desk.task === "classification") return [];
+  const clear = makeButton("Unlabel", () => unlabel(desk), { key: "Ctrl+Delete" });
+  if (desk.task === "classification") return [clear];
   const nothing = makeButton("Nothing here", () => sayNothing(desk), { key: "N" });
-  if (desk.task !== "anomaly") return [nothing];
+  if (desk.task !== "anomaly") return [nothing, clear];
   return [
     makeButton("Normal", () => giveVerdict(desk, "normal"), { key: "1" }),
     makeButton("Abnormal", () => giveVerdict(desk, "abnormal"), { key: "2" }),
+    clear,
   ];
 }
 

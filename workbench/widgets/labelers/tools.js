@@ -4,7 +4,7 @@ import { makeBoxTool } from "./tools_boxes.js";
 import { makeBrush } from "./tools_paint.js";
 import { makeBoxToMask, makeClickTool, makeLasso, makePick, makePolygon } from "./tools_shapes.js";
 
-/** What each tool is called, its key, and the project types that have it; in the toolbar's order. */
+/** What each tool is called, its key, the project types that have it; in the toolbar's order. */
 export const TOOL_TABLE = [
   { name: "box", title: "Box", key: "r", tasks: ["detection"] },
   { name: "select", title: "Select", key: "v", tasks: ["detection"] },

@@ -101,7 +101,8 @@ export function makeBoxTool(desk, draws) {
     const { image, className } = desk.state;
     if (drag.kind === "draw") {
       const { x, y } = drag;
-      drag.next = clampBox(image, roundBox({ class_name: className, x0: x, y0: y, x1: p.x, y1: p.y }));
+      const sides = { x0: x, y0: y, x1: p.x, y1: p.y };
+      drag.next = clampBox(image, roundBox({ class_name: className, ...sides }));
     } else if (drag.kind === "move") {
       const [dx, dy] = [Math.round(p.x - drag.x), Math.round(p.y - drag.y)];
       drag.next = moveBox(image, drag.old, dx, dy);
