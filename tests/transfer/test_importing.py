@@ -23,6 +23,7 @@ from workbench.tasks.anomaly import AnomalyLabel
 from workbench.tasks.classification import ClassLabel
 from workbench.tasks.detection import Box, BoxLabel
 from workbench.transfer.batches import read_class_names
+from workbench.transfer.exporting import ExportReport
 from workbench.transfer.importing import export_labels, import_images, import_labels
 from workbench.transfer.matching import ImageIndex
 
@@ -354,3 +355,10 @@ def test_real_class_folders(tmp_path, shared_data):
     assert sorted(read_class_names(store))[:3] == ["MT_Blowhole", "MT_Break", "MT_Crack"]
     whole = import_images(store, shared_data / "fgrade_tomato", labels_from_folders=True)
     assert (len(whole.added), whole.rejected) == (390, [])
+
+
+def test_an_export_is_told_in_a_few_lines() -> None:
+    left_out = [(f"{n}.png", "too deep") for n in range(12)]
+    text = repr(ExportReport(Path("out"), ["a.png", "b.png"], left_out))
+    assert text.startswith("Export: 2 images to out\n  left out 0.png: too deep")
+    assert text.endswith("... and 2 more in .left_out")

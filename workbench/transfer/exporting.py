@@ -16,6 +16,7 @@ from ..store.images import ImageRow
 from ..store.labels import read_label
 from ..store.search import Filter, read_after
 from .batches import read_class_names
+from .import_report import SHOWN
 from .matching import drop_suffix
 
 MARKER = ".workbench-export"  # says that a folder was written by an export and may be replaced
@@ -23,13 +24,21 @@ PAGE = 500
 _ALIASES = {".jpg": (".jpg", ".jpeg", ".jpe"), ".tif": (".tif", ".tiff")}
 
 
-@dataclass
+@dataclass(repr=False)
 class ExportReport:
     """What an export wrote: names of images, and (name, reason) of what the format cannot hold."""
 
     folder: Path
     exported: list[str] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """Return the counts and the folder, and the first images left out with their reasons."""
+        lines = [f"Export: {len(self.exported)} images to {self.folder}"]
+        lines += [f"  left out {name}: {reason}" for name, reason in self.left_out[:SHOWN]]
+        if len(self.left_out) > SHOWN:
+            lines.append(f"  ... and {len(self.left_out) - SHOWN} more in .left_out")
+        return "\n".join(lines)
 
 
 def export_labels(

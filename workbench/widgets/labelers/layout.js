@@ -2,6 +2,8 @@
 
 import { makeButton, makeElement } from "../parts.js";
 
+const LAYOUT_NARROW = 640; // CSS pixels: below, the side panel lies under the image
+
 /** Arrange the parts of one view and return {element, destroy}. */
 export function createLayout(desk, parts) {
   const modes = makeModes(desk);
@@ -24,8 +26,16 @@ export function createLayout(desk, parts) {
   const off = desk.on("change", (names) => {
     if (names.has("mode")) update();
   });
+  // No container query: Chromium lays out nothing that changes while JupyterLab hides a cell in one.
+  const observer = new ResizeObserver(([{ contentRect }]) =>
+    element.classList.toggle("workbench-narrow", contentRect.width <= LAYOUT_NARROW));
+  observer.observe(element);
   update();
-  return { element, destroy: off };
+  const destroy = () => {
+    off();
+    observer.disconnect();
+  };
+  return { element, destroy };
 }
 
 function makeModes(desk) {
