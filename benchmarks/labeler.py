@@ -1,6 +1,6 @@
 """Measure the labeler in a real JupyterLab: from hand to screen, from hand to disk, bytes, images.
 
-    python benchmarks/labeler.py [--subshells disabled] [--kernel-path FOLDER]
+    python benchmarks/labeler.py [--subshells disabled] [--kernel-path FOLDER] [--images 0]
 
 --kernel-path: a folder with another ipykernel, made with `pip install --no-deps --target`. Prints
 Markdown tables. Times of single events are given as median, 95th percentile and longest.
@@ -11,6 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from workbench.store.files import image_path
+
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "browser"))
+sys.path.insert(0, str(Path(__file__).parent))
 from chromium import FLAGS, find_chromium
 from lab import (
     SURFACE,
@@ -31,9 +35,11 @@ from lab import (
     run_in_kernel,
     wait_until_saved,
 )
+from store import make_project as make_store
 
 MOVES = 120
 PAUSE_SECONDS = 0.016
+LINKS = 50_000
 BUSY = {
     "a cell sleeps 5 s": "import time; time.sleep(5)",
     "a cell computes 5 s": "import time\nend = time.time() + 5\nwhile time.time() < end: pass",
@@ -71,13 +77,13 @@ labeler = wb.Labeler(project)
 
 
 def make_project(folder: Path) -> None:
-    """Make a project of three JPEGs of 12 megapixels, inside a labeling project of one class."""
+    """Make a project of eight JPEGs of 12 megapixels, inside a labeling project of one class."""
     import workbench as wb
 
     generator = np.random.default_rng(0)
     small = generator.integers(0, 255, (375, 500, 3), dtype=np.uint8)
     (folder / "photos").mkdir()
-    for number in range(3):
+    for number in range(8):
         photo = Image.fromarray(np.roll(small, 40 * number, 1)).resize((4000, 3000))
         photo.save(folder / "photos" / f"{number}.jpg", quality=92)
     project = wb.Project.create(folder / "large", task="segmentation", classes=["crack"])
@@ -152,20 +158,92 @@ def keep_frames(page: Page) -> list[bytes]:
 
 
 def print_images(page: Page) -> None:
-    """Print how long the next images of 12 megapixels take to show."""
+    """Print how long images of 12 megapixels take to show: others, and the next, prefetched one."""
     times = []
-    page.wait_for_timeout(2500)  # until the next one is prefetched
+    tiles = page.locator(".workbench-strip .workbench-tile")
+    for place in (3, 6):
+        name = tiles.nth(place).get_attribute("data-image")
+        times.append(measure_show(page, lambda place=place: tiles.nth(place).click(), name))
+    print(f"\nAnother image of 12 megapixels: {', '.join(f'{t:.0f} ms' for t in times)}.")
+    times = []
+    page.get_by_role("button", name="Previous image").click()
     for _ in range(2):
-        before = page.locator(SURFACE).get_attribute("data-image")
+        page.wait_for_timeout(2500)  # until the next one is prefetched
+        button = page.get_by_role("button", name="Previous image")
+        times.append(measure_show(page, button.click, None))
+    print(f"The next one, prefetched: {', '.join(f'{t:.0f} ms' for t in times)}.")
+
+
+def measure_show(page: Page, choose: Callable[[], None], name: str | None) -> float:
+    """Return milliseconds from choosing an image (None: any other) until it is on the screen."""
+    before = page.locator(SURFACE).get_attribute("data-image")
+    start = time.perf_counter()
+    choose()
+    page.wait_for_function(
+        "([css, name, before]) => { const { image, state } = document.querySelector(css).dataset;"
+        " return state === 'ready' && (name ? image === name : image !== before); }",
+        arg=[SURFACE, name, before],
+    )
+    return 1000 * (time.perf_counter() - start)
+
+
+def make_many(folder: Path, images: int) -> None:
+    """Make a project of many images: rows as in benchmarks/store.py, each with a file of its own.
+
+    The files are hard links to a few pictures: a file system allows some 65,000 to each.
+    """
+    store = make_store(folder / "many", images, "detection")
+    picture = Image.fromarray(np.full((480, 640, 3), 120, np.uint8))
+    for number in range(1, images + 1):
+        path = image_path(store.folder, f"{number:064x}", ".png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        one = folder / f"one{number // LINKS}.png"
+        if not one.exists():
+            picture.save(one)
+        path.hardlink_to(one)
+    store.close()
+
+
+def print_many(page: Page, lab: Lab, images: int) -> None:
+    """Print how long a project of many images takes to open in the labeler, and to scroll."""
+    opened = "import workbench as wb\nproject = wb.Project.open('many')"
+    open_notebook(page, lab.port, lab.write_notebook("many.ipynb", [opened]))
+    page.wait_for_timeout(3000)
+    run_in_kernel(page, "import workbench.widgets.labelers.labeler")  # the first labeler's imports
+    page.wait_for_timeout(1500)
+    page.evaluate(
+        "() => { const [cell] = jupyterapp.shell.currentWidget.content.widgets;"
+        " cell.model.sharedModel.setSource('labeler = wb.Labeler(project)\\nlabeler');"
+        " jupyterapp.commands.execute('notebook:run-all-cells'); }"
+    )
+    start = time.perf_counter()
+    find_surface(page)
+    shown = time.perf_counter() - start
+    strip = page.locator(".workbench-strip")
+    wait_for_tiles(page)
+    print(f"\n{images} images: shown after {shown:.2f} s, the strip after", end=" ")
+    print(f"{time.perf_counter() - start:.2f} s.")
+    for share in (0.5, 0.99, 0.1):
         start = time.perf_counter()
-        page.get_by_role("button", name="Next image").click()
-        page.wait_for_function(
-            "([css, name]) => document.querySelector(css).dataset.image !== name",
-            arg=[SURFACE, before],
-        )
-        times.append(1000 * (time.perf_counter() - start))
-        page.wait_for_timeout(2500)
-    print(f"\nNext image, prefetched: {', '.join(f'{t:.0f} ms' for t in times)}.")
+        strip.evaluate("(strip, share) => { strip.scrollLeft = share * strip.scrollWidth; }", share)
+        page.wait_for_timeout(30)
+        wait_for_tiles(page)
+        print(f"Scrolled to {share:.0%}: {1000 * (time.perf_counter() - start):.0f} ms.")
+    start = time.perf_counter()
+    page.get_by_role("searchbox").fill("cam3_099")
+    page.wait_for_function(
+        "() => /^[0-9]{2,3} of|^[0-9]{1,3} images/.test("
+        "document.querySelector('.workbench-filters').innerText.split('\\n').pop())",
+    )
+    print(f"Searched: {1000 * (time.perf_counter() - start):.0f} ms.")
+
+
+def wait_for_tiles(page: Page) -> None:
+    """Wait until every tile in sight has its name."""
+    page.wait_for_function(
+        "() => { const tiles = [...document.querySelectorAll('.workbench-strip .workbench-tile')];"
+        " return tiles.length > 3 && tiles.every((tile) => tile.dataset.image); }"
+    )
 
 
 def main() -> None:
@@ -173,6 +251,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--subshells", default="perCommTarget", help="or perComm, disabled")
     parser.add_argument("--kernel-path", default="", help="a folder with another ipykernel")
+    parser.add_argument("--images", type=int, default=100_000, help="0: no large project")
     options = parser.parse_args()
     environment = {"PYTHONPATH": options.kernel_path} if options.kernel_path else None
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -190,6 +269,9 @@ def main() -> None:
         print_strokes(page, proxy)
         print_bytes(page, sent)
         print_images(page)
+        if options.images:
+            make_many(lab.root, options.images)
+            print_many(page, lab, options.images)
         kernel.close()
         browser.close()
         lab.stop()

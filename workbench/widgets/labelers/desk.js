@@ -8,6 +8,9 @@ import { createRecords } from "./records.js";
 import { createRows } from "./rows.js";
 
 const DESK_PROJECT_MS = 600; // after a gesture, until the counts of the classes are asked for
+const DESK_REST_MS = 60; // without a new choice, until more than what is shown is fetched
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 function makeDeskState(task) {
   return {
@@ -161,8 +164,9 @@ export function createDesk(model) {
     if (known) putOnDesk(known);
     try {
       const record = await records.load(row);
-      if (wanted === id) putOnDesk(record);
-      if (wanted === id) prefetch();
+      if (wanted !== id) return;
+      putOnDesk(record);
+      await complete(record);
     } catch (error) {
       set({ message: error.message });
     }
@@ -203,12 +207,18 @@ export function createDesk(model) {
     if (answer && state.image?.id === id) set({ index: answer.content.index ?? -1 });
   }
 
-  function prefetch() {
+  /** Fetch the whole photo and then the neighbours, as long as the image is the wanted one. */
+  async function complete(record) {
+    await pause(DESK_REST_MS);
+    if (wanted !== record.id) return;
+    await records.complete(record);
     for (const by of [1, -1]) {
+      await pause(DESK_REST_MS);
       const row = rows.get(state.index + by);
-      if (row) records.load(row).catch(() => {});
+      if (wanted !== record.id) return;
+      if (row) await records.load(row).then(records.complete).catch(() => {});
     }
-    records.forget(state.image.id);
+    records.forget(record.id);
   }
 
   async function step(by) {

@@ -19,6 +19,7 @@ import traitlets
 from ...errors import ImageNotFound, InvalidSetting, WorkbenchError
 from ...image_set import Image, ImageSet
 from ...project import Project
+from ...store.gestures import forget_gestures
 from ...store.held_classes import count_states
 from ...store.images import find_image
 from ...store.places import read_place, write_place
@@ -87,6 +88,7 @@ class Labeler(anywidget.AnyWidget):
         self._seen_revision = find_changes(project.store, None)[0]
         self._seen_classes = (project.classes, project.colors)
         self._desk = Desk(project, self.images, self._truths, lambda: self.code)
+        forget_gestures(project.store)
         place = str(project.path.resolve())
         super().__init__(
             task=project.task,

@@ -21,19 +21,20 @@ export async function inflateMask(buffer) {
 export function createRecords(request, waitingFor, onLoaded) {
   const records = new Map(); // id -> record, the one used last at the end
   const loading = new Map(); // id -> Promise
+  const completing = new Map(); // id -> Promise of the whole photo
 
   /** Return the record of an image, if it is here. */
   function get(id) {
     return records.get(id);
   }
 
-  /** Return a promise of the record, its label in it; photo and bitmap follow. */
+  /** Return a promise of the record, with its label and a photo: a preview where it is large. */
   function load(row) {
     const known = records.get(row.id);
     if (known) {
       records.delete(row.id);
       records.set(row.id, known);
-      if (known.bitmap || known.error || loading.has(row.id)) return Promise.resolve(known);
+      if (known.bitmap || known.preview || known.error) return Promise.resolve(known);
     }
     if (!loading.has(row.id)) {
       const job = fetchRecord(row).finally(() => loading.delete(row.id));
@@ -50,13 +51,20 @@ export function createRecords(request, waitingFor, onLoaded) {
     records.set(record.id, record);
     await putPhoto(record, answer);
     onLoaded(record, "label");
-    if (!isSmall && !record.error) loadBitmap(record);
     return record;
   }
 
+  /** Return a promise that is kept when the whole photo of a record is here. */
+  function complete(record) {
+    if (record.bitmap || record.error) return Promise.resolve();
+    if (!completing.has(record.id)) {
+      const job = loadBitmap(record).finally(() => completing.delete(record.id));
+      completing.set(record.id, job);
+    }
+    return completing.get(record.id);
+  }
+
   async function loadBitmap(record) {
-    const isLarge = record.width * record.height > RECORD_PREVIEW_FROM;
-    if (!isLarge && record.preview) onLoaded(record, "preview");
     try {
       const answer = await request("image", { image: record.id, photo: "full" });
       await putPhoto(record, answer);
@@ -140,7 +148,7 @@ export function createRecords(request, waitingFor, onLoaded) {
     for (const record of records.values()) closeRecord(record);
     records.clear();
   }
-  return { get, load, refetch, acknowledge, forget, destroy, all: () => [...records.values()] };
+  return { get, load, complete, refetch, acknowledge, forget, destroy, all: () => [...records.values()] };
 }
 
 function makeRecord(content) {
