@@ -214,3 +214,17 @@ def test_unlabel_takes_the_label_away(bench_of: Any, page: Page) -> None:
     page.keyboard.press("Control+z")
     wait_until_saved(page)
     assert "1" in bench.kernel.read(MASK)
+
+
+def test_keys_work_after_a_click_on_a_tool(bench_of: Any, page: Page) -> None:
+    bench_of("segmentation")
+    surface = find_surface(page)
+    page.get_by_role("button", name="Eraser").click()
+    expect(surface).to_be_focused()
+    page.keyboard.press("2")
+    chosen = page.locator(".workbench-class-name[aria-pressed=true]")
+    expect(chosen).to_have_text("chip <b>")
+    page.get_by_role("button", name="Lasso").focus()
+    page.keyboard.press("Enter")  # who came by keyboard stays where they are
+    expect(page.get_by_role("button", name="Lasso")).to_be_focused()
+    expect(page.get_by_role("button", name="Lasso")).to_have_attribute("aria-pressed", "true")

@@ -200,5 +200,5 @@ export function createGrid(desk) {
     observer.disconnect();
     offs.forEach((off) => off());
   };
-  return { element, destroy };
+  return { element, scroller, destroy };
 }

@@ -4,6 +4,8 @@ import { makeButton, makeElement } from "../parts.js";
 
 const LAYOUT_NARROW = 640; // CSS pixels: below, the side panel lies under the image
 
+const LAYOUT_HANDS = ".workbench-toolbar .workbench-button, .workbench-class-name";
+
 /** Arrange the parts of one view and return {element, destroy}. */
 export function createLayout(desk, parts) {
   const modes = makeModes(desk);
@@ -26,6 +28,7 @@ export function createLayout(desk, parts) {
   const off = desk.on("change", (names) => {
     if (names.has("mode")) update();
   });
+  element.addEventListener("click", (event) => keepFocus(event, parts, desk.state.mode));
   // No container query: Chromium lays out nothing that changes while JupyterLab hides a cell in one.
   const observer = new ResizeObserver(([{ contentRect }]) =>
     element.classList.toggle("workbench-narrow", contentRect.width <= LAYOUT_NARROW));
@@ -36,6 +39,14 @@ export function createLayout(desk, parts) {
     observer.disconnect();
   };
   return { element, destroy };
+}
+
+/** After a click on a tool or a class the keys go on to work; who tabs to a button stays there. */
+function keepFocus(event, parts, mode) {
+  const isMouse = event.detail > 0;
+  if (!isMouse || !event.target.closest(LAYOUT_HANDS)) return;
+  const stage = mode === "grid" ? parts.grid : parts.surface;
+  (stage.scroller ?? stage.element).focus({ preventScroll: true });
 }
 
 function makeModes(desk) {

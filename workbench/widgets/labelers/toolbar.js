@@ -82,15 +82,20 @@ function makeBrushParts(desk) {
   const shape = makeButton("Square brush", () =>
     desk.set({ shape: desk.state.shape === "round" ? "square" : "round" }));
   const range = { min: 0, max: 128, step: 1, value: desk.state.tolerance };
+  const brush = [size.element, shown, shape];
   const tolerance = makeSlider("Tolerance", range, (value) => desk.set({ tolerance: value }));
   const update = () => {
     const root = Math.sqrt(desk.state.size);
     if (Math.round(Number(size.input.value) ** 2) !== desk.state.size) size.input.value = root;
     shown.textContent = `${desk.state.size} px`;
     shape.setAttribute("aria-pressed", String(desk.state.shape === "square"));
-    tolerance.element.hidden = desk.state.tool !== "wand";
+    const { tool } = desk.state;
+    for (const part of brush) part.hidden = !["brush", "eraser"].includes(tool);
+    tolerance.element.hidden = tool !== "wand";
   };
-  return { elements: [group(size.element, shown, shape, tolerance.element)], update };
+  const parts = group(...brush, tolerance.element);
+  parts.classList.add("workbench-tool-settings");
+  return { elements: [parts], update };
 }
 
 function makeZoomParts(surface) {
