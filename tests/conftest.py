@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test is timed: a busy machine is no fault of the code.
+settings.register_profile("workbench", deadline=None)
+settings.load_profile("workbench")
 
 REPOSITORY = Path(__file__).parent.parent
 

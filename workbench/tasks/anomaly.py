@@ -209,20 +209,33 @@ def evaluate(
         is_abnormal.append(label.verdict == "abnormal")
         heat.add_image(prediction, label)
     flagged, abnormal = np.array(is_flagged, np.bool_), np.array(is_abnormal, np.bool_)
+    measured = np.array(scores, np.float64)
+    limit_of_all = shared_threshold(thresholds)
+    return measure_scores(measured, flagged, abnormal, heat.measure(), limit_of_all)
+
+
+def measure_scores(
+    scores: np.ndarray,
+    flagged: np.ndarray,
+    abnormal: np.ndarray,
+    pixel_auroc: float,
+    threshold: float | None,
+) -> Figures:
+    """Return the figures of scores, float64 (N,), of what was flagged and what is so, bool (N,)."""
     confusion = np.zeros((2, 2), np.int64)
     np.add.at(confusion, (abnormal.astype(np.int64), flagged.astype(np.int64)), 1)
     per_class = _measure_verdicts(confusion)
-    ranking, curves = _rank(np.array(scores, np.float64), abnormal)
+    ranking, curves = _rank(scores, abnormal)
     best = {name: per_class["abnormal"][name] for name in ("f1", "precision", "recall")}
     return Figures(
-        overall={**ranking, **best, **_measure_rates(confusion), "pixel_auroc": heat.measure()},
+        overall={**ranking, **best, **_measure_rates(confusion), "pixel_auroc": pixel_auroc},
         per_class=per_class,
         confusion=confusion,
         row_names=VERDICTS,
         column_names=VERDICTS,
         curves=curves,
         counts={"images": len(scores), "items": len(scores)},
-        threshold=shared_threshold(thresholds),
+        threshold=threshold,
     )
 
 

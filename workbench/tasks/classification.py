@@ -121,11 +121,20 @@ def evaluate(
     indexes = {name: index for index, name in enumerate(classes)}
     scores, truth = [], []
     for prediction, label in labeled_pairs(predictions, labels):
-        scores.append(_score_row(prediction, indexes))
+        scores.append(score_row(prediction, indexes))
         truth.append(find_index(label.class_name, indexes))
     table = np.array(scores, np.float64).reshape(len(truth), len(classes))  # (N, K)
-    labeled = np.array(truth, np.int64)  # (N,)
-    decided = _decide(table, threshold)  # (N,)
+    return measure_table(table, np.array(truth, np.int64), classes, threshold)
+
+
+def measure_table(
+    table: np.ndarray, labeled: np.ndarray, classes: Sequence[str], threshold: float | None
+) -> Figures:
+    """Return the figures of probabilities, float64 (N, K), and labeled class indexes, int64 (N,).
+
+    threshold: as for `evaluate`.
+    """
+    decided = decide(table, threshold)  # (N,)
     per_class = _measure_classes(labeled, decided, classes)
     overall = {
         "accuracy": divide((labeled == decided).sum(), len(labeled)),
@@ -147,7 +156,7 @@ def evaluate(
     )
 
 
-def _score_row(prediction: ClassPrediction, indexes: Mapping[str, int]) -> np.ndarray:
+def score_row(prediction: ClassPrediction, indexes: Mapping[str, int]) -> np.ndarray:
     """Return the probability of each class, 0 where the model does not know it: float64 (K,)."""
     row = np.zeros(len(indexes), np.float64)
     for name, score in prediction.scores.items():
@@ -155,7 +164,7 @@ def _score_row(prediction: ClassPrediction, indexes: Mapping[str, int]) -> np.nd
     return row
 
 
-def _decide(table: np.ndarray, threshold: float | None) -> np.ndarray:
+def decide(table: np.ndarray, threshold: float | None) -> np.ndarray:
     """Return the most probable class of each row: int64 (N,), K where it is below the threshold."""
     if not table.size:
         return np.zeros(len(table), np.int64)
@@ -196,7 +205,7 @@ def _make_curves(
             precision, recall, _ = precision_recall_curve(labeled == index, table[:, index])
             curves[name] = thin_curve(recall, precision)
     best = table.max(axis=1, initial=0)
-    correct = _decide(table, None) == labeled
+    correct = decide(table, None) == labeled
     scores = {
         "correct": score_histogram(best[correct]),
         "wrong": score_histogram(best[~correct]),

@@ -13,7 +13,7 @@ from .drawing import draw_boxes, find_color
 from .enough import check_every_class
 from .figures import Figures, Series, labeled_pairs, mean_defined, shared_threshold
 from .framing import Frame
-from .matching import AveragePrecision, BoxTally, box_overlap, make_box_arrays
+from .matching import AveragePrecision, BoxMatches, box_overlap, make_box_arrays
 
 SCORE_FLOOR = 0.02  # boxes below it are not kept: too many, and no threshold would count them
 LOGIT_FLOOR = math.log(SCORE_FLOOR / (1 - SCORE_FLOOR))
@@ -238,37 +238,47 @@ def evaluate(
     and missed things.
     """
     indexes = {name: index for index, name in enumerate(classes)}
-    average = AveragePrecision(len(classes))
-    tally = BoxTally(len(classes))
-    thresholds, image_count = set(), 0
+    average, matches = AveragePrecision(len(classes)), BoxMatches(len(classes))
+    limits: list[float] = []
     for prediction, label in labeled_pairs(predictions, labels):
-        limit = prediction.threshold if threshold is None else threshold
-        thresholds.add(limit)
-        image_count += 1
-        truth, found = (
-            make_box_arrays(label.boxes, indexes),
-            make_box_arrays(prediction.boxes, indexes),
-        )
+        limits.append(prediction.threshold if threshold is None else threshold)
+        truth = make_box_arrays(label.boxes, indexes)
+        found = make_box_arrays(prediction.boxes, indexes)
         average.add_image(truth, found)
-        tally.add_image(truth, found, limit)
-    precision, steps, reached = average.measure()
+        matches.add_image(truth, found)
+    return measure_boxes(average.measure(), matches, classes, np.array(limits, np.float64))
+
+
+def measure_boxes(
+    average: tuple[np.ndarray, np.ndarray, np.ndarray],
+    matches: BoxMatches,
+    classes: Sequence[str],
+    limits: np.ndarray,
+) -> Figures:
+    """Return the figures of matched boxes.
+
+    average: what AveragePrecision.measure returns. limits: float64 (images,), the score of each
+    image from which its boxes count.
+    """
+    precision, steps, reached = average
+    counts = matches.count(limits)
     ap_50, ap = precision[0].mean(axis=0), precision.mean(axis=(0, 1))  # (K,), nan without labels
     per_class = {
-        name: {"ap_50": float(ap_50[k]), "ap": float(ap[k]), **tally.measure(k)}
-        for name, k in indexes.items()
+        name: {"ap_50": float(ap_50[k]), "ap": float(ap[k]), **counts.measure(k)}
+        for k, name in enumerate(classes)
     }
     return Figures(
-        overall={"map": mean_defined(ap), "map_50": mean_defined(ap_50), **tally.measure()},
+        overall={"map": mean_defined(ap), "map_50": mean_defined(ap_50), **counts.measure()},
         per_class=per_class,
-        confusion=tally.confusion,
+        confusion=counts.confusion,
         row_names=(*classes, "background"),
         column_names=(*classes, "background"),
         curves={
             "precision_recall": _make_curves(precision[0], steps, reached, classes),
-            "scores": tally.make_histograms(),
+            "scores": matches.make_histograms(),
         },
-        counts={"images": image_count, "items": int(tally.labeled.sum())},
-        threshold=shared_threshold(thresholds),
+        counts={"images": matches.image_count, "items": int(counts.labeled.sum())},
+        threshold=shared_threshold(set(limits.tolist())),
     )
 
 
@@ -282,11 +292,11 @@ def best_threshold(
     0.5 where no predicted box finds a labeled one. Of several scores the highest is returned.
     """
     indexes = {name: index for index, name in enumerate(classes)}
-    tally = BoxTally(len(classes))
+    matches = BoxMatches(len(classes))
     for prediction, label in labeled_pairs(predictions, labels):
         found = make_box_arrays(prediction.boxes, indexes)
-        tally.add_image(make_box_arrays(label.boxes, indexes), found, 0.0)
-    return tally.best_threshold()
+        matches.add_image(make_box_arrays(label.boxes, indexes), found)
+    return matches.best_threshold()
 
 
 def _make_curves(

@@ -160,39 +160,18 @@ def _say_nothing(*words: object) -> None:
     """Stand in for print inside of pycocotools."""
 
 
-class BoxTally:
-    """Counts image by image what was found, missed and made up; its threshold decides.
+@dataclass(frozen=True, eq=False)
+class BoxCounts:
+    """What was found, missed and made up where some threshold decided.
 
-    labeled, predicted, hits: int64 (K,) boxes of each class, the last two at the threshold.
-    confusion: int64 (K + 1, K + 1), labels by predictions at the threshold, the last is background.
+    labeled, predicted, hits: int64 (K,) boxes of each class. confusion: int64 (K + 1, K + 1),
+    labels by predictions, the last is background.
     """
 
-    def __init__(self, class_count: int) -> None:
-        self.labeled, self.predicted, self.hits = np.zeros((3, class_count), np.int64)
-        self.confusion = np.zeros((class_count + 1, class_count + 1), np.int64)
-        self._scores: list[np.ndarray] = [np.zeros(0)]  # of all boxes, whatever the threshold
-        self._is_hit: list[np.ndarray] = [np.zeros(0, np.bool_)]
-
-    def add_image(self, truth: BoxArrays, found: BoxArrays, threshold: float) -> None:
-        """Count the labeled and the predicted boxes of one image."""
-        overlap = box_overlap(found.boxes, truth.boxes)  # (N, M)
-        same = found.classes[:, None] == truth.classes[None, :]  # (N, M)
-        is_hit = match_boxes(np.where(same, overlap, 0)) >= 0  # (N,)
-        counts = found.scores >= threshold  # (N,)
-        np.add.at(self.labeled, truth.classes, 1)
-        np.add.at(self.predicted, found.classes[counts], 1)
-        np.add.at(self.hits, found.classes[counts & is_hit], 1)
-        self._scores.append(found.scores)
-        self._is_hit.append(is_hit)
-        self._count_confusion(truth.classes, found.classes[counts], match_boxes(overlap[counts]))
-
-    def _count_confusion(self, truth: np.ndarray, found: np.ndarray, matches: np.ndarray) -> None:
-        """Add one image: class indexes (M,) and (N,), and which of M each of N found, or -1."""
-        background = len(self.confusion) - 1
-        rows = np.append(truth, background)[matches]  # (N,), -1 is the background at the end
-        np.add.at(self.confusion, (rows, found), 1)
-        missed = np.delete(truth, matches[matches >= 0])
-        np.add.at(self.confusion[:, background], missed, 1)
+    labeled: np.ndarray
+    predicted: np.ndarray
+    hits: np.ndarray
+    confusion: np.ndarray
 
     def measure(self, class_index: int | None = None) -> dict[str, float]:
         """Return precision, recall and f1 of one class, or of all boxes together (micro)."""
@@ -201,9 +180,81 @@ class BoxTally:
         hits, predicted, labeled = (float(side[chosen].sum()) for side in sides)
         return count_figures(hits, predicted, labeled)
 
+
+class BoxMatches:
+    """Collects image by image which predicted box found which labeled one, whatever the threshold.
+
+    A threshold drops the last boxes of an image, which changes nothing for those before; so counts
+    at any threshold follow from one matching.
+    """
+
+    def __init__(self, class_count: int) -> None:
+        self.class_count = class_count
+        self.image_count = 0
+        self._labeled_count = 0
+        self._columns: dict[str, list[np.ndarray]] = {
+            "image": [], "class": [], "score": [], "is_hit": [], "partner": [],
+            "labeled_image": [], "labeled_class": [],
+        }  # fmt: skip
+        self._joined: dict[str, np.ndarray] | None = None
+
+    def add_image(self, truth: BoxArrays, found: BoxArrays) -> None:
+        """Match the labeled and the predicted boxes of one image."""
+        overlap = box_overlap(found.boxes, truth.boxes)  # (N, M)
+        same = found.classes[:, None] == truth.classes[None, :]  # (N, M)
+        matches = match_boxes(overlap)  # (N,), whatever the class
+        row = {
+            "image": np.full(len(found.classes), self.image_count),
+            "class": found.classes,
+            "score": found.scores,
+            "is_hit": match_boxes(np.where(same, overlap, 0)) >= 0,
+            "partner": np.where(matches >= 0, matches + self._labeled_count, -1),
+            "labeled_image": np.full(len(truth.classes), self.image_count),
+            "labeled_class": truth.classes,
+        }
+        for name, values in row.items():
+            self._columns[name].append(values)
+        self.image_count += 1
+        self._labeled_count += len(truth.classes)
+        self._joined = None
+
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """One row for each predicted box: image, class, score, is_hit, partner.
+
+        partner: the labeled box that it found whatever the class, -1 for none; labeled_image and
+        labeled_class have a row for each of those.
+        """
+        if self._joined is None:
+            kinds = {"score": np.float64, "is_hit": np.bool_}
+            self._joined = {
+                name: np.concatenate([np.zeros(0), *parts]).astype(kinds.get(name, np.int64))
+                for name, parts in self._columns.items()
+            }
+        return self._joined
+
+    def count(self, threshold: float | np.ndarray) -> BoxCounts:
+        """Return the counts where a score >= threshold counts: one, or float (images,)."""
+        columns, size = self.columns, self.class_count
+        limits = np.broadcast_to(threshold, self.image_count)
+        counts = columns["score"] >= limits[columns["image"]]
+        found, partner = columns["class"][counts], columns["partner"][counts]
+        labeled = columns["labeled_class"]
+        confusion = np.zeros((size + 1, size + 1), np.int64)
+        np.add.at(confusion, (np.append(labeled, size)[partner], found), 1)  # -1: background
+        is_missed = np.ones(len(labeled), np.bool_)
+        is_missed[partner[partner >= 0]] = False
+        np.add.at(confusion[:, size], labeled[is_missed], 1)
+        return BoxCounts(
+            np.bincount(labeled, minlength=size),
+            np.bincount(found, minlength=size),
+            np.bincount(columns["class"][counts & columns["is_hit"]], minlength=size),
+            confusion,
+        )
+
     def make_histograms(self) -> dict[str, Series]:
         """Return histograms of scores: of boxes that found a labeled one, and of false alarms."""
-        scores, is_hit = np.concatenate(self._scores), np.concatenate(self._is_hit)
+        scores, is_hit = self.columns["score"], self.columns["is_hit"]
         return {
             "found": score_histogram(scores[is_hit]),
             "false alarm": score_histogram(scores[~is_hit]),
@@ -214,11 +265,11 @@ class BoxTally:
 
         0.5 where no predicted box found a labeled one.
         """
-        scores, is_hit = np.concatenate(self._scores), np.concatenate(self._is_hit)
+        scores, is_hit = self.columns["score"], self.columns["is_hit"]
         if not is_hit.any():
             return 0.5
         order = np.argsort(-scores, kind="stable")
         ranked, hits = scores[order], is_hit[order].cumsum()
-        f1 = 2 * hits / (np.arange(1, len(hits) + 1) + self.labeled.sum())
+        f1 = 2 * hits / (np.arange(1, len(hits) + 1) + self._labeled_count)
         f1[:-1][ranked[:-1] == ranked[1:]] = -1  # boxes of one score count together or not at all
         return float(ranked[int(f1.argmax())])

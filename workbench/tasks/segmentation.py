@@ -212,14 +212,22 @@ def evaluate(
     background included.
     Raises InvalidLabel where a mask and its prediction differ in size.
     """
-    names = ("background", *classes)
-    confusion = np.zeros((len(names), len(names)), np.int64)
+    size = len(classes) + 1
+    confusion = np.zeros((size, size), np.int64)
     thresholds, image_count = set(), 0
     for prediction, label in labeled_pairs(predictions, labels):
         limit = prediction.threshold if threshold is None else threshold
         thresholds.add(limit)
         image_count += 1
-        confusion += _count_pixels(label.mask, _decide(prediction, limit, classes), len(names))
+        confusion += _count_pixels(label.mask, _decide(prediction, limit, classes), size)
+    return measure_confusion(confusion, classes, image_count, shared_threshold(thresholds))
+
+
+def measure_confusion(
+    confusion: np.ndarray, classes: Sequence[str], image_count: int, threshold: float | None
+) -> Figures:
+    """Return the figures of a confusion of pixels, int64 (K + 1, K + 1), background first."""
+    names = ("background", *classes)
     hits, labeled, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     measured = {
         name: {
@@ -241,7 +249,7 @@ def evaluate(
         column_names=names,
         curves={},
         counts={"images": image_count, "items": int(confusion.sum())},
-        threshold=shared_threshold(thresholds),
+        threshold=threshold,
     )
 
 

@@ -1,0 +1,67 @@
+"""Outcomes of classification: the right class, a wrong one, or none that was sure enough."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..classification import ClassLabel, ClassPrediction, decide, measure_table, score_row
+from ..figures import Figures, find_index
+from .words import CORRECT, FALSE_NEGATIVE, UNLABELED, WRONG_CLASS
+
+
+class Table:
+    """The probabilities of N images, and their labels."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = list(classes)
+        self._indexes = {name: index for index, name in enumerate(classes)}
+        self._scores: list[np.ndarray] = []
+        self._labels: list[int] = []
+
+    def add(self, prediction: ClassPrediction, label: ClassLabel | None) -> None:
+        """Add one image; label: None where it has none."""
+        self._scores.append(score_row(prediction, self._indexes))
+        found = -1 if label is None else find_index(label.class_name, self._indexes)
+        self._labels.append(found)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """The probability of each class: float64 (N, K)."""
+        return np.array(self._scores, np.float64).reshape(len(self._labels), len(self.classes))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The labeled class indexes, -1 for none: int64 (N,)."""
+        return np.array(self._labels, np.int64)
+
+    def measure(self, threshold: float) -> Figures:
+        """Return the figures of the labeled images; below the threshold an image is undecided."""
+        scores, labels = self.scores, self.labels
+        return measure_table(scores[labels >= 0], labels[labels >= 0], self.classes, threshold)
+
+    def judge(self, threshold: float) -> np.ndarray:
+        """Return the outcome of each image: uint8 (N,); undecided counts as a false negative."""
+        decided, labels = decide(self.scores, threshold), self.labels
+        outcomes = np.where(decided == labels, CORRECT, WRONG_CLASS)
+        outcomes[decided == len(self.classes)] = FALSE_NEGATIVE
+        outcomes[labels < 0] = UNLABELED
+        return outcomes.astype(np.uint8)
+
+    def rank_errors(self, threshold: float) -> np.ndarray:
+        """Return one minus the probability of the labeled class: float64 (N,), 0 without label."""
+        scores, labels = self.scores, self.labels
+        if not scores.size:
+            return np.zeros(len(labels))
+        of_label = np.take_along_axis(scores, np.maximum(labels, 0)[:, None], 1)[:, 0]
+        return np.where(labels < 0, 0.0, 1 - of_label)
+
+    def rank_doubts(self, threshold: float) -> np.ndarray:
+        """Return one minus the lead of the best class over the second: float64 (N,).
+
+        Source: margin sampling (Scheffer et al., 2001).
+        """
+        if len(self.classes) < 2:
+            return np.zeros(len(self._labels))
+        best = np.sort(self.scores, axis=1)
+        doubts: np.ndarray = 1 - (best[:, -1] - best[:, -2])
+        return doubts

@@ -1,0 +1,83 @@
+"""Outcomes of detection: boxes that were missed, of the wrong class, or made up."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..detection import BoxLabel, BoxPrediction, measure_boxes
+from ..figures import Figures
+from ..matching import AveragePrecision, BoxMatches, make_box_arrays
+from .words import CORRECT, FALSE_NEGATIVE, FALSE_POSITIVE, UNLABELED, WRONG_CLASS
+
+
+class Table:
+    """The matched boxes of N images. `matches` has those with a label, in their order."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = list(classes)
+        self.matches = BoxMatches(len(classes))
+        self._indexes = {name: index for index, name in enumerate(classes)}
+        self._average = AveragePrecision(len(classes))
+        self._measured: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._places: list[int] = []  # of an image among the labeled ones, -1 without a label
+        self._scores: list[np.ndarray] = []
+
+    def add(self, prediction: BoxPrediction, label: BoxLabel | None) -> None:
+        """Add one image; label: None where it has none."""
+        found = make_box_arrays(prediction.boxes, self._indexes)
+        self._scores.append(found.scores)
+        if label is None:
+            self._places.append(-1)
+            return
+        self._places.append(self.matches.image_count)
+        truth = make_box_arrays(label.boxes, self._indexes)
+        self._average.add_image(truth, found)
+        self.matches.add_image(truth, found)
+        self._measured = None
+
+    def measure(self, threshold: float) -> Figures:
+        """Return the figures of the labeled images."""
+        if self._measured is None:
+            self._measured = self._average.measure()  # of all thresholds
+        limits = np.full(self.matches.image_count, threshold, np.float64)
+        return measure_boxes(self._measured, self.matches, self.classes, limits)
+
+    def count_errors(self, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return how many things each labeled image misses, mistakes and makes up: int64 (M,)."""
+        columns, images = self.matches.columns, self.matches.image_count
+        counts = columns["score"] >= threshold
+        partner, image = columns["partner"][counts], columns["image"][counts]
+        labeled = columns["labeled_class"]
+        is_right = np.append(labeled, -1)[partner] == columns["class"][counts]
+        is_missed = np.ones(len(labeled), np.bool_)
+        is_missed[partner[partner >= 0]] = False
+        missed = np.bincount(columns["labeled_image"][is_missed], minlength=images)
+        mistaken = np.bincount(image[(partner >= 0) & ~is_right], minlength=images)
+        made_up = np.bincount(image[partner < 0], minlength=images)
+        return missed, mistaken, made_up
+
+    def judge(self, threshold: float) -> np.ndarray:
+        """Return the outcome of each image, its gravest: uint8 (N,)."""
+        missed, mistaken, made_up = self.count_errors(threshold)
+        gravest = [missed > 0, mistaken > 0, made_up > 0]
+        known = np.select(gravest, [FALSE_NEGATIVE, WRONG_CLASS, FALSE_POSITIVE], CORRECT)
+        return self._spread(known, UNLABELED).astype(np.uint8)
+
+    def rank_errors(self, threshold: float) -> np.ndarray:
+        """Return the share of wrong things among all that is labeled or found: float64 (N,)."""
+        errors = np.sum(self.count_errors(threshold), axis=0)
+        columns, images = self.matches.columns, self.matches.image_count
+        labeled = np.bincount(columns["labeled_image"], minlength=images)
+        counts = (columns["score"] >= threshold) & (columns["partner"] < 0)
+        things = labeled + np.bincount(columns["image"][counts], minlength=images)
+        return self._spread(errors / np.maximum(things, 1), 0.0)
+
+    def rank_doubts(self, threshold: float) -> np.ndarray:
+        """Return how near the least sure box is to the threshold: float64 (N,), 0 for no box."""
+        nearest = [np.abs(scores - threshold).min(initial=1.0) for scores in self._scores]
+        return 1 - np.array(nearest, np.float64)
+
+    def _spread(self, values: np.ndarray, absent: float) -> np.ndarray:
+        """Return values of the labeled images at the places of all: (N,)."""
+        places = np.array(self._places, np.int64)
+        return np.append(values, absent)[places]
