@@ -27,7 +27,7 @@ FLOORS = [
     {"store", "formats", "model_card", "charts"},
     {"plots"},
     {"model", "report", "engine", "transfer"},
-    {"training"},
+    {"review", "training"},
     {"augmented", "runs", "image_set"},
     {"project"},
     {"project_list", "samples"},

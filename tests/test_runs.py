@@ -137,6 +137,21 @@ def test_predict_report_and_export(trained, tmp_path):
         model.predict(tmp_path / "nothing.png")
 
 
+@pytest.mark.slow
+def test_a_review_holds_every_image_of_a_split(trained):
+    project, run = trained
+    review = run.review(split="test")
+    assert list(review.names) == [image.name for image in project.images.where(split="test")]
+    assert review.report()["accuracy"] == run.report(split="test")["accuracy"]
+    image = project.images[review.names[0]]
+    old = image.label
+    image.label = None
+    again = run.review(split="test")
+    assert again.outcomes()[image.name] == "unlabeled"
+    assert len(again.names) == len(review.names)
+    image.label = old
+
+
 DEPLOYED = """
 import sys
 class Refuse:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         restore_project,
     )
     from .report import Report
+    from .review import Review
     from .runs import Run
     from .tasks.anomaly import AnomalyLabel, AnomalyPrediction
     from .tasks.classification import ClassLabel, ClassPrediction
@@ -81,6 +82,7 @@ __all__ = [
     "ProjectSummary",
     "ProjectVersionError",
     "Report",
+    "Review",
     "Run",
     "RunFailed",
     "RunNotFinished",
@@ -110,6 +112,7 @@ _HOMES = {
         *("ProjectSummary", "delete_project", "list_deleted", "list_projects", "restore_project"),
     ),
     "report": ("Report",),
+    "review": ("Review",),
     "runs": ("Run",),
     "tasks.anomaly": ("AnomalyLabel", "AnomalyPrediction"),
     "tasks.classification": ("ClassLabel", "ClassPrediction"),

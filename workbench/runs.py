@@ -19,9 +19,10 @@ from .model import Model
 from .model_card import CARD, NETWORK
 from .progress import Progress, show_progress
 from .report import Report
+from .review import Review
 from .store.database import Store
 from .store.files import explained, run_path
-from .store.images import find_image, read_pixels
+from .store.images import ImageRow, find_image, read_pixels
 from .store.labels import read_label, read_revision
 from .store.predictions import predicted_ids, read_prediction, write_predictions
 from .store.run_folder import (
@@ -37,6 +38,7 @@ from .store.runs import RunRow, change_run, delete_run, find_run, list_runs
 from .store.search import ANY, Filter, list_ids
 from .store.snapshots import Snapshot, add_new_classes, count_changes, read_snapshot
 from .tasks import find_task
+from .tasks.outcomes import make_table
 from .training import reap, start_process
 
 if TYPE_CHECKING:
@@ -284,38 +286,50 @@ class Run:
         split: None for all. Images that the run was trained on count in "train" alone, wherever
         they are now. threshold: None for the model's own. Raises NotEnoughLabels for no images.
         """
-        room = find_task(self._store.task).room
-        rows = self._measured_images(split)
+        rows = self._list_rows(split, labeled=True)
         if not rows:
             where = "the project" if split is None else f"the {split} split"
             raise NotEnoughLabels(
                 f"No labeled image of {where} can be measured: label some, or choose another split."
             )
-        self._predict_ids([row[0] for row in rows], progress=True)
+        return self._review(rows, split).report(threshold)
+
+    def review(self, split: str | None = "test") -> Review:
+        """Return what the model got right and wrong in a split, image by image; None for all.
+
+        Unlabeled images are in it too. Images that are not predicted yet are predicted now.
+        """
+        return self._review(self._list_rows(split, labeled=None), split)
+
+    def _review(self, rows: list[ImageRow], split: str | None) -> Review:
+        """Return the review of some images."""
+        self._predict_ids([row.id for row in rows], progress=True)
         class_ids = add_new_classes(self._store, self.snapshot)
-        predictions = (read_prediction(self._store, self.id, image_id) for image_id, _ in rows)
-        labels = (read_revision(self._store, revision, class_ids) for _, revision in rows)
-        limit = self.model().threshold if threshold is None else threshold
-        figures = room.evaluate(predictions, labels, list(class_ids), limit)
-        return Report(
+        table = make_table(self._store.task, list(class_ids))
+        for row in rows:
+            is_labeled = row.label_state != "unlabeled"
+            label = read_revision(self._store, row.revision, class_ids) if is_labeled else None
+            table.add(read_prediction(self._store, self.id, row.id), label)
+        return Review(
             self._store.task,
-            figures,
-            split,
-            limit,
             self.name,
             self.snapshot.name,
             self.changed_labels,
-            len(rows),
+            split,
+            self.model().threshold,
+            tuple(row.id for row in rows),
+            tuple(row.name for row in rows),
+            table,
         )
 
-    def _measured_images(self, split: str | None) -> list[tuple[int, int]]:
-        """Return (image id, revision id) of the labeled images that a report measures."""
-        wanted = [Filter(split=ANY if split is None else split, labeled=True)]
+    def _list_rows(self, split: str | None, labeled: bool | None) -> list[ImageRow]:
+        """Return the images of a split; those that the run was trained on are in "train" alone."""
+        wanted = [Filter(split=ANY if split is None else split, labeled=labeled)]
         trained = {item.image_id for item in self.snapshot.items if item.split == "train"}
         ids = list_ids(self._store, wanted)
         if split not in (None, "train"):
             ids = [image_id for image_id in ids if image_id not in trained]
-        return [(i, find_image(self._store, i).revision) for i in ids]
+        return [find_image(self._store, image_id) for image_id in ids]
 
     def plot_predictions(self, split: str | None = "test", limit: int = 6) -> Figure:
         """Return a Figure of some images of a split, label and prediction side by side.

@@ -104,6 +104,19 @@ def test_the_figures_are_those_of_evaluate_at_every_threshold(task: str, seed: i
 
 
 @pytest.mark.parametrize("task", TASKS)
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10_000))
+def test_the_images_of_a_cell_add_up_to_the_confusion(task: str, seed: int) -> None:
+    table = fill(task, draw(task, seed))
+    for threshold in (0.3, 0.6):
+        confusion = table.measure(threshold).confusion
+        for row, column in np.ndindex(confusion.shape):
+            held = table.count_cell(row, column, threshold)
+            assert held.sum() == confusion[row, column]
+            assert not held[table.judge(threshold) == 0].any()  # the unlabeled are in none
+
+
+@pytest.mark.parametrize("task", TASKS)
 @settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_every_image_has_an_outcome_and_ranks_within_bounds(task: str, seed: int) -> None:

@@ -37,6 +37,9 @@ class Table(Protocol):
     def judge(self, threshold: float) -> np.ndarray:
         """Return the outcome of each image: uint8 (N,), places in OUTCOMES."""
 
+    def count_cell(self, row: int, column: int, threshold: float) -> np.ndarray:
+        """Return how much of one cell of the confusion each image holds: int64 (N,)."""
+
     def rank_errors(self, threshold: float) -> np.ndarray:
         """Return how wrong each image is: float64 (N,), 0 to 1, the worst highest."""
 

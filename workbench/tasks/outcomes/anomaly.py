@@ -56,6 +56,12 @@ class Table:
         outcomes[verdicts == NONE] = UNLABELED
         return outcomes
 
+    def count_cell(self, row: int, column: int, threshold: float) -> np.ndarray:
+        """Return which images lie in one cell of the confusion: int64 (N,), 0 or 1."""
+        flagged = (self.scores >= threshold).astype(np.int64)
+        held: np.ndarray = (self.verdicts == row) & (flagged == column)
+        return held.astype(np.int64)
+
     def rank_errors(self, threshold: float) -> np.ndarray:
         """Return how hot a normal and how cool an abnormal image is: float64 (N,), 0 to 1."""
         scores = np.clip(self.scores, 0, 1)

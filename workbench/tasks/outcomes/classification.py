@@ -47,6 +47,12 @@ class Table:
         outcomes[labels < 0] = UNLABELED
         return outcomes.astype(np.uint8)
 
+    def count_cell(self, row: int, column: int, threshold: float) -> np.ndarray:
+        """Return which images lie in one cell of the confusion: int64 (N,), 0 or 1."""
+        decided = decide(self.scores, threshold)
+        held: np.ndarray = (self.labels == row) & (decided == column)
+        return held.astype(np.int64)
+
     def rank_errors(self, threshold: float) -> np.ndarray:
         """Return one minus the probability of the labeled class: float64 (N,), 0 without label."""
         scores, labels = self.scores, self.labels

@@ -49,8 +49,7 @@ class Table:
         partner, image = columns["partner"][counts], columns["image"][counts]
         labeled = columns["labeled_class"]
         is_right = np.append(labeled, -1)[partner] == columns["class"][counts]
-        is_missed = np.ones(len(labeled), np.bool_)
-        is_missed[partner[partner >= 0]] = False
+        is_missed = self._find_missed(threshold)
         missed = np.bincount(columns["labeled_image"][is_missed], minlength=images)
         mistaken = np.bincount(image[(partner >= 0) & ~is_right], minlength=images)
         made_up = np.bincount(image[partner < 0], minlength=images)
@@ -62,6 +61,27 @@ class Table:
         gravest = [missed > 0, mistaken > 0, made_up > 0]
         known = np.select(gravest, [FALSE_NEGATIVE, WRONG_CLASS, FALSE_POSITIVE], CORRECT)
         return self._spread(known, UNLABELED).astype(np.uint8)
+
+    def count_cell(self, row: int, column: int, threshold: float) -> np.ndarray:
+        """Return how many things of one cell of the confusion each image holds: int64 (N,)."""
+        columns, images = self.matches.columns, self.matches.image_count
+        background = len(self.classes)
+        if column == background:
+            is_missed = self._find_missed(threshold) & (columns["labeled_class"] == row)
+            held = np.bincount(columns["labeled_image"][is_missed], minlength=images)
+        else:
+            truth = np.append(columns["labeled_class"], background)[columns["partner"]]
+            counts = (columns["score"] >= threshold) & (columns["class"] == column)
+            held = np.bincount(columns["image"][counts & (truth == row)], minlength=images)
+        return self._spread(held, 0)
+
+    def _find_missed(self, threshold: float) -> np.ndarray:
+        """Return which labeled things no box found, of whatever class: bool (L,)."""
+        columns = self.matches.columns
+        partner = columns["partner"][columns["score"] >= threshold]
+        is_missed = np.ones(len(columns["labeled_class"]), np.bool_)
+        is_missed[partner[partner >= 0]] = False
+        return is_missed
 
     def rank_errors(self, threshold: float) -> np.ndarray:
         """Return the share of wrong things among all that is labeled or found: float64 (N,)."""

@@ -93,6 +93,10 @@ class Table:
         known = np.where(_measure_overlap(confusion) >= GOOD_OVERLAP, CORRECT, gravest)
         return self._spread(known, UNLABELED).astype(np.uint8)
 
+    def count_cell(self, row: int, column: int, threshold: float) -> np.ndarray:
+        """Return how many pixels of one cell of the confusion each image holds: int64 (N,)."""
+        return self._spread(self.count_pixels(threshold)[:, row, column], 0)
+
     def rank_errors(self, threshold: float) -> np.ndarray:
         """Return one minus the overlap (IoU) of all classes together: float64 (N,)."""
         return self._spread(1 - _measure_overlap(self.count_pixels(threshold)), 0.0)
