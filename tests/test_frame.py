@@ -28,7 +28,7 @@ FLOORS = [
     {"plots"},
     {"model", "report", "engine", "transfer"},
     {"review", "training"},
-    {"augmented", "runs", "image_set"},
+    {"augmented", "image_set", "plan", "runs"},
     {"project"},
     {"project_list", "samples"},
     {"widgets"},

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         WorkbenchError,
     )
     from .model import Model, load_model
+    from .plan import TrainingPlan
     from .project import LabelRevision, Project
     from .project_list import (
         ProjectSummary,
@@ -90,6 +91,7 @@ __all__ = [
     "ScoredBox",
     "SourceNotFound",
     "StorageFailed",
+    "TrainingPlan",
     "UnknownClass",
     "UnknownFigure",
     "UnknownTask",
@@ -107,6 +109,7 @@ __all__ = [
 
 _HOMES = {
     "model": ("Model", "load_model"),
+    "plan": ("TrainingPlan",),
     "project": ("LabelRevision", "Project"),
     "project_list": (
         *("ProjectSummary", "delete_project", "list_deleted", "list_projects", "restore_project"),

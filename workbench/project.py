@@ -40,6 +40,7 @@ from .store.summary import summarize
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from .plan import TrainingPlan
     from .runs import Run, RunSet
     from .transfer.exporting import ExportReport
     from .transfer.importing import ImportReport
@@ -285,6 +286,15 @@ class Project:
             raise RunFailed(run.error or f"Run {run.name!r} failed; run.log has the details.")
         return run
 
+    def plan_training(self, preset: str = "fast", **settings: Any) -> "TrainingPlan":
+        """Return what `train` with the same settings would do: images, warnings, time, memory.
+
+        Nothing is started. settings: as for `train`. Raises InvalidSetting.
+        """
+        from .plan import plan_training
+
+        return plan_training(self.store, self.classes, preset, settings)
+
     def plot_augmentations(
         self, preset: str = "fast", count: int = 8, seed: int = 0, **settings: Any
     ) -> "Figure":
@@ -312,10 +322,9 @@ class Project:
         return self.runs.best(metric)
 
     def copy(self, path: str | Path, name: str | None = None) -> "Project":
-        """Copy the project to a new or empty folder, and return the copy.
+        """Copy the project to a new or empty folder, without runs that train; return the copy.
 
-        Runs that still train are left out. name: the folder's own unless given. Raises
-        ProjectExists or InvalidSetting.
+        name: the folder's own unless given. Raises ProjectExists or InvalidSetting.
         """
         return Project(copy_store(self.store, path, name), self.author)
 

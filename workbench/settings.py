@@ -51,6 +51,32 @@ class Settings:
         return min(self.max_steps, max(self.min_steps, wanted))
 
 
+# {project type: {preset: its settings}}
+TASK_PRESETS = {
+    "classification": {
+        "fast": Settings(input_size=160, batch_size=16, min_steps=80, max_steps=220, passes=25),
+        "accurate": Settings(
+            input_size=256, batch_size=16, min_steps=300, max_steps=4000, passes=80
+        ),
+    },
+    "detection": {
+        "fast": Settings(input_size=320, batch_size=8, min_steps=130, max_steps=360, passes=20),
+        "accurate": Settings(
+            input_size=512, batch_size=8, min_steps=500, max_steps=6000, passes=120
+        ),
+    },
+    "segmentation": {
+        "fast": Settings(input_size=384, batch_size=8, min_steps=160, max_steps=320, passes=20),
+        "accurate": Settings(
+            input_size=512, batch_size=8, min_steps=400, max_steps=6000, passes=120
+        ),
+    },
+    "anomaly": {
+        "fast": Settings(input_size=256, batch_size=8, max_memory=2000),
+        "accurate": Settings(input_size=384, batch_size=8, max_memory=6000),
+    },
+}
+
 CHANGEABLE = frozenset(
     (
         "input_size",

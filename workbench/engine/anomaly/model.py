@@ -11,13 +11,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ...settings import Settings
+from ...settings import TASK_PRESETS, Settings
 from ..backbone import Network, build_backbone
 
-PRESETS = {
-    "fast": Settings(input_size=256, batch_size=8, max_memory=2000),
-    "accurate": Settings(input_size=384, batch_size=8, max_memory=6000),
-}
+PRESETS = TASK_PRESETS["anomaly"]
 STRIDE = 8  # pixels from one patch to the next
 PRETRAINED_MAPS = (2, 3)  # of the backbone's feature maps: strides 8 and 16, as in PatchCore
 CHUNK = 512  # memory rows that are compared at a time, to bound what that takes

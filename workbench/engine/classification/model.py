@@ -5,13 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ...settings import Settings
+from ...settings import TASK_PRESETS, Settings
 from ..backbone import Network, build_backbone
 
-PRESETS = {
-    "fast": Settings(input_size=160, batch_size=16, min_steps=80, max_steps=220, passes=25),
-    "accurate": Settings(input_size=256, batch_size=16, min_steps=300, max_steps=4000, passes=80),
-}
+PRESETS = TASK_PRESETS["classification"]
 
 
 class ClassificationModel(Network):

@@ -11,13 +11,10 @@ from typing import cast
 import torch
 from torch import nn
 
-from ...settings import Settings
+from ...settings import TASK_PRESETS, Settings
 from ..backbone import Network, build_backbone
 
-PRESETS = {
-    "fast": Settings(input_size=320, batch_size=8, min_steps=130, max_steps=360, passes=20),
-    "accurate": Settings(input_size=512, batch_size=8, min_steps=500, max_steps=6000, passes=120),
-}
+PRESETS = TASK_PRESETS["detection"]
 STRIDE = 4  # input pixels a cell of the maps
 WIDTH = 64  # channels of the pyramid
 FIRST_SCORE = 0.1  # what every cell says before training: most hold nothing (Lin et al., 2017)

@@ -10,13 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ...settings import Settings
+from ...settings import TASK_PRESETS, Settings
 from ..backbone import Network, build_backbone
 
-PRESETS = {
-    "fast": Settings(input_size=384, batch_size=8, min_steps=160, max_steps=320, passes=20),
-    "accurate": Settings(input_size=512, batch_size=8, min_steps=400, max_steps=6000, passes=120),
-}
+PRESETS = TASK_PRESETS["segmentation"]
 WIDTHS = (128, 64, 32)  # channels of the decoder at strides 8, 4 and 2
 FINEST = 2  # stride of the finest maps
 
