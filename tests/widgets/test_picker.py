@@ -4,6 +4,8 @@ import asyncio
 import io
 import os
 import zipfile
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +59,19 @@ def png(value: int) -> bytes:
 
 
 @pytest.fixture
-def driven(tmp_path: Path) -> Driven:
-    """A picker of an empty home."""
+def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driven:
+    """A picker of an empty home, outside of a kernel: what takes long is done at once."""
+    monkeypatch.setattr(picker_module, "find_loop", lambda: None)
     return Driven(tmp_path / "projects")
+
+
+def run_in_loop(work: Coroutine[Any, Any, Driven]) -> Driven:
+    """Run a coroutine as in a kernel, and return its result.
+
+    In a thread, because the browser tests leave a running loop in this one.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result(60)
 
 
 def send_file(driven: Driven, key: str, number: int, name: str, data: bytes) -> list[bool]:
@@ -356,7 +368,7 @@ def test_in_a_kernel_work_goes_on_in_a_thread_and_a_second_waits(tmp_path: Path)
         driven.picker.close()
         return driven
 
-    driven = asyncio.run(run())
+    driven = run_in_loop(run())
     assert driven.told("job")[-1]["job"]["state"] == "done"
 
 
@@ -371,7 +383,7 @@ def test_what_others_change_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
         driven.picker.close()
         return driven
 
-    driven = asyncio.run(run())
+    driven = run_in_loop(run())
     assert [card["key"] for card in driven.told("home")[-1]["cards"]] == ["other"]
 
 
