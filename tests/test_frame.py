@@ -29,6 +29,7 @@ FLOORS = [
     {"model", "report", "engine", "transfer"},
     {"review", "training"},
     {"augmented", "image_set", "plan", "runs"},
+    {"run_set"},
     {"project"},
     {"project_list", "samples"},
     {"widgets"},
@@ -74,7 +75,7 @@ HEAVY = {
 }
 
 # Names of API.md that another issue brings. A name that has come leaves this list.
-STILL_TO_COME = {"Workbench", "TrainingPanel", "Gallery"}
+STILL_TO_COME = {"Workbench", "Gallery"}
 
 
 def part_of(path: Path) -> str:
@@ -139,7 +140,7 @@ def run_python(code: str, folder: Path, without: tuple[str, ...] = ()) -> str:
 USE_EVERY_NAME = """
 import sys
 import workbench
-for name in set(workbench.__all__) - {"Labeler", "ProjectPicker"}:
+for name in set(workbench.__all__) - {"Labeler", "ProjectPicker", "TrainingPanel"}:
     getattr(workbench, name)
 print(*sys.modules, sep="\\n")
 """
@@ -181,7 +182,7 @@ import workbench as wb
 
 for sample in ("bolts", "parts", "tiles", "fabric"):
     project = wb.samples.create(sample, "projects")
-    run = project.train(preset="fast", seed=0, time_limit=15)
+    run = project.train(preset="fast", seed=0, time_limit=8)
     assert run.status == "finished", (sample, run.status, run.error)
     run.model().predict(project.images[0])
 print("trained 4")

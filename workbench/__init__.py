@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .tasks.segmentation import MaskLabel, MaskPrediction
     from .widgets.labelers.labeler import Labeler
     from .widgets.picker.picker import ProjectPicker
+    from .widgets.training.panel import TrainingPanel
 
 __version__ = "0.1.0"
 
@@ -91,6 +92,7 @@ __all__ = [
     "ScoredBox",
     "SourceNotFound",
     "StorageFailed",
+    "TrainingPanel",
     "TrainingPlan",
     "UnknownClass",
     "UnknownFigure",
@@ -123,6 +125,7 @@ _HOMES = {
     "tasks.segmentation": ("MaskLabel", "MaskPrediction"),
     "widgets.labelers.labeler": ("Labeler",),
     "widgets.picker.picker": ("ProjectPicker",),
+    "widgets.training.panel": ("TrainingPanel",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -166,10 +166,10 @@ def find_warnings(
         return ["No image has a split yet: 70 % go to train, 15 % to dev and 15 % to test first."]
     found = []
     if images[None]:
-        found.append(f"{count_words(images[None], 'image')} without a split are left out.")
+        found.append(f"Left out: {count_words(images[None], 'image')} without a split.")
     unlabeled = sum(images[split] - labeled[split] for split in SPLITS)
     if unlabeled:
-        found.append(f"{count_words(unlabeled, 'image')} without a label are left out.")
+        found.append(f"Left out: {count_words(unlabeled, 'image')} without a label.")
     if not labeled["dev"]:
         found.append(
             "No image of dev is labeled: the best state of the model and its threshold cannot be "
@@ -230,10 +230,12 @@ def find_rate(store: Store, row: RunRow) -> float:
         event["event"]: event["time"]
         for event in EventReader(run_path(store.folder, row.id)).read_new()
     }
-    if "started" not in times or "finished" not in times or row.settings.get("time_limit"):
+    preset = TASK_PRESETS[store.task].get(row.settings.get("preset", ""))
+    is_whole = "started" in times and "finished" in times
+    if preset is None or not is_whole or row.settings.get("time_limit"):
         return 0.0
     changes = {name: value for name, value in row.settings.items() if name != "preset"}
-    settings = apply_changes(TASK_PRESETS[store.task][row.settings["preset"]], changes)
+    settings = apply_changes(preset, changes)
     items = read_snapshot(store, row.snapshot_id).items
     trained = sum(1 for item in items if item.split == "train" and item.revision_id)
     work = megapixels(settings, count_steps(store.task, settings, {"train": trained}))

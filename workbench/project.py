@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .plan import TrainingPlan
-    from .runs import Run, RunSet
+    from .run_set import RunSet
+    from .runs import Run
     from .transfer.exporting import ExportReport
     from .transfer.importing import ImportReport
 
@@ -253,11 +254,10 @@ class Project:
     ) -> "Run":
         """Start a training run in a process of its own and return it at once.
 
-        preset: "fast" or "accurate". time_limit: seconds for the whole run. settings: what to
-        change in the preset, see `workbench.settings.Settings`. A project without any split is
-        split first. Raises InvalidSetting and NotEnoughLabels.
+        preset: "fast" or "accurate". time_limit: seconds for the whole run. settings: changes to
+        the preset, see `settings.Settings`. A project without any split is split first. Raises
+        InvalidSetting and NotEnoughLabels.
         """
-        # Imported here, as in the two below: to browse and label, none of it is needed.
         from .training import start_training
 
         changes = {"seed": seed, "time_limit": time_limit, **settings}
@@ -313,7 +313,7 @@ class Project:
     @property
     def runs(self) -> "RunSet":
         """All training runs; project.runs["run-id"] gives one."""
-        from .runs import RunSet
+        from .run_set import RunSet
 
         return RunSet(self.store)
 

@@ -34,7 +34,7 @@ from .store.run_folder import (
     forget_cancel,
     is_starting,
 )
-from .store.runs import RunRow, change_run, delete_run, find_run, list_runs
+from .store.runs import RunRow, change_run, delete_run, find_run
 from .store.search import ANY, Filter, list_ids
 from .store.snapshots import Snapshot, add_new_classes, count_changes, read_snapshot
 from .tasks import find_task
@@ -48,7 +48,6 @@ ACTIVE = ("queued", "running")
 POLL_SECONDS = 0.2
 CANCEL_SECONDS = 60.0  # how long a run may take to save where it stands, before it is killed
 STORED_AT_ONCE = 32
-LOWER_IS_BETTER = ("overkill", "escape", "loss")
 
 
 class Run:
@@ -135,6 +134,14 @@ class Run:
     def progress(self) -> float:
         """How far the run is, 0..1."""
         return self._update().progress
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has worked since it was last started; 0 before."""
+        state = self._update()
+        if state.started is None or state.status == "queued":
+            return 0.0
+        return max(0.0, (state.ended or time.time()) - state.started)
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -360,38 +367,3 @@ class Run:
         from .plots import plot_history  # matplotlib takes half a second to import
 
         return plot_history(self.history)
-
-
-class RunSet:
-    """The runs of a project, oldest first: len(), iteration, [i], ["run-id"]."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def __len__(self) -> int:
-        """Return the number of runs."""
-        return len(list_runs(self._store))
-
-    def __iter__(self) -> Iterator[Run]:
-        """Iterate over the runs, oldest first."""
-        return (Run(self._store, row) for row in list_runs(self._store))
-
-    def __getitem__(self, key: int | str) -> Run:
-        """Return a run by its place or its id. Raises RunNotFound, or IndexError."""
-        if isinstance(key, int):
-            return Run(self._store, list_runs(self._store)[key])
-        return Run(self._store, find_run(self._store, key))
-
-    def best(self, metric: str | None = None) -> Run | None:
-        """Return the finished run with the best figure on dev, or None where none has it.
-
-        metric: None for the task's main figure. Of overkill and escape, the lowest is best.
-        """
-        name = metric or find_task(self._store.task).main_figure
-        sign = -1 if name in LOWER_IS_BETTER else 1
-        runs = [run for run in self if run.metrics.get(name) is not None]
-        return max(runs, key=lambda run: sign * run.metrics[name], default=None)
-
-    def __repr__(self) -> str:
-        """Return one line for each run."""
-        return "\n".join(map(repr, self)) or "<no runs yet: project.train() makes one>"

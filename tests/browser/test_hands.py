@@ -15,6 +15,8 @@ from lab import (
 )
 from playwright.sync_api import CDPSession, Locator, Page, expect
 
+from workbench.tasks import TASKS
+
 pytestmark = pytest.mark.slow
 
 UNNAMED = """() => [...document.querySelectorAll(
@@ -190,17 +192,25 @@ def test_names_are_text_wherever_they_stand(bench_of: Any, page: Page) -> None:
     assert page.title() != "owned"
 
 
-@pytest.mark.parametrize("task", ["classification", "detection", "segmentation", "anomaly"])
-def test_every_control_has_a_name_and_escape_lets_go(bench_of: Any, page: Page, task: str) -> None:
-    bench_of(task)
-    page.locator(".workbench-labeler").wait_for()
-    if task == "classification":
-        page.get_by_role("button", name="Single image").click()
-    surface = find_surface(page)
+OTHERS = """
+others = {}
+for task in ("classification", "detection", "segmentation", "anomaly"):
+    made = wb.samples.create(task, f"{project.path}-others", count=14, progress=False)
+    others[task] = wb.Labeler(made)
+"""
+
+
+def test_every_control_has_a_name_and_escape_lets_go(bench_of: Any, page: Page) -> None:
+    shown = [f"others[{task!r}]" for task in TASKS]
+    bench_of("detection", (OTHERS, *shown))
+    expect(page.locator(".workbench-labeler")).to_have_count(4, timeout=30_000)
+    page.get_by_role("button", name="Single image").first.click()
     assert page.evaluate(UNNAMED) == []
-    surface.focus()
-    page.keyboard.press("Escape")
-    expect(surface).not_to_be_focused()
+    for number in range(4):
+        surface = find_surface(page, number)
+        surface.focus()
+        page.keyboard.press("Escape")
+        expect(surface).not_to_be_focused()
 
 
 def test_unlabel_takes_the_label_away(bench_of: Any, page: Page) -> None:

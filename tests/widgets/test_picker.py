@@ -19,9 +19,10 @@ from workbench.store.run_folder import write_process
 from workbench.store.runs import add_run
 from workbench.store.snapshots import create_snapshot
 from workbench.tasks import TASKS
+from workbench.widgets import asked
+from workbench.widgets.jobs import Job
 from workbench.widgets.picker import picker as picker_module
 from workbench.widgets.picker.cards import Cards
-from workbench.widgets.picker.jobs import Job
 from workbench.widgets.picker.picker import ProjectPicker
 from workbench.widgets.picker.types import GUIDE
 from workbench.widgets.picker.uploads import Uploads
@@ -61,7 +62,7 @@ def png(value: int) -> bytes:
 @pytest.fixture
 def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driven:
     """A picker of an empty home, outside of a kernel: what takes long is done at once."""
-    monkeypatch.setattr(picker_module, "find_loop", lambda: None)
+    monkeypatch.setattr(asked, "find_loop", lambda: None)
     return Driven(tmp_path / "projects")
 
 

@@ -140,12 +140,15 @@ class RunState:
     error: str | None = None
     notes: list[str] = field(default_factory=list)
     step: dict[str, Any] = field(default_factory=dict)
+    started: float | None = None  # both in seconds since 1970, of the last start
+    ended: float | None = None
 
     def apply(self, event: Mapping[str, Any]) -> None:
         """Take in one more event."""
         kind = event["event"]
         if kind in ("queued", "started"):
             self.status, self.error = ("queued" if kind == "queued" else "running"), None
+            self.started, self.ended = event.get("time"), None
         elif kind == "progress":
             self.progress, self.step = event["fraction"], dict(event)
         elif kind == "epoch":
@@ -156,5 +159,6 @@ class RunState:
             self.notes.append(event["text"])
         elif kind in ("finished", "cancelled", "failed"):
             self.status, self.error = kind, event.get("error")
+            self.ended = event.get("time")
             self.metrics = event.get("metrics", {})
             self.progress = 1.0 if kind == "finished" else self.progress

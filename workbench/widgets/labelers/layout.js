@@ -29,7 +29,7 @@ export function createLayout(desk, parts) {
     if (names.has("mode")) update();
   });
   element.addEventListener("click", (event) => keepFocus(event, parts, desk.state.mode));
-  // No container query: Chromium lays out nothing that changes while JupyterLab hides a cell in one.
+  // No container query: Chromium does not lay out what changes in one while JupyterLab hides it.
   const observer = new ResizeObserver(([{ contentRect }]) =>
     element.classList.toggle("workbench-narrow", contentRect.width <= LAYOUT_NARROW));
   observer.observe(element);

@@ -148,7 +148,8 @@ export function createRecords(request, waitingFor, onLoaded) {
     for (const record of records.values()) closeRecord(record);
     records.clear();
   }
-  return { get, load, complete, refetch, acknowledge, forget, destroy, all: () => [...records.values()] };
+  const all = () => [...records.values()];
+  return { get, load, complete, refetch, acknowledge, forget, destroy, all };
 }
 
 function makeRecord(content) {

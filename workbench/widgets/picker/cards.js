@@ -1,41 +1,7 @@
 // The projects as cards, and what can be done with each.
 
+import { makeAskName, makeConfirm } from "../dialogs.js";
 import { makeButton, makeElement } from "../parts.js";
-
-/** Return a question with two buttons, hidden until it is opened. */
-export function makeConfirm(question, name, run) {
-  const element = makeElement("div", { class: "workbench-confirm", role: "group" });
-  const close = () => { element.hidden = true; };
-  const yes = makeButton(name, () => { close(); run(); }, { kind: "workbench-danger" });
-  element.append(makeElement("p", { dir: "auto" }, question),
-    makeElement("span", { class: "workbench-row" }, yes, makeButton("Keep it", close)));
-  element.hidden = true;
-  const open = () => { element.hidden = false; yes.focus(); };
-  return { element, open, close };
-}
-
-/** Return a field with a button, hidden until it is opened; extra: elements below the field. */
-function makeAskName(label, run, extra = []) {
-  const input = makeElement("input", { type: "text", "aria-label": label, dir: "auto" });
-  const element = makeElement("div", { class: "workbench-confirm", role: "group" });
-  const close = () => { element.hidden = true; };
-  const done = () => { close(); run(input.value); };
-  input.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") done();
-    if (event.key === "Escape") close();
-  });
-  element.append(makeElement("label", {}, label, input), ...extra,
-    makeElement("span", { class: "workbench-row" },
-      makeButton("OK", done, { kind: "workbench-primary" }), makeButton("Cancel", close)));
-  element.hidden = true;
-  const open = (value) => {
-    element.hidden = false;
-    input.value = value;
-    input.focus();
-    input.select();
-  };
-  return { element, open };
-}
 
 /** Return the grid of cards. */
 export function createCards(desk) {
@@ -115,7 +81,7 @@ function makeCard(desk, card) {
     picture,
     makeElement("h3", { dir: "auto", title: card.name }, card.name),
     makeElement("div", {
-      class: "workbench-picker-bar", role: "progressbar", "aria-label": labeled,
+      class: "workbench-bar", role: "progressbar", "aria-label": labeled,
       "aria-valuemin": "0", "aria-valuemax": card.images, "aria-valuenow": card.labeled,
     }, makeElement("i", { style: `width:${100 * share}%` })),
     makeElement("p", { class: "workbench-quiet" }, labeled),

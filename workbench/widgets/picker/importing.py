@@ -8,7 +8,7 @@ from typing import Any
 from ...errors import InvalidSetting, UnsupportedFormat
 from ...project import Project
 from ...transfer.import_report import ImportReport
-from .jobs import Job
+from ..jobs import Job
 
 LABELS = ("none", "folders", "files")
 SHOWN = 200  # rejected files that a browser is told of

@@ -7,7 +7,7 @@ export function createJobBar(desk) {
   const text = makeElement("span", { "aria-live": "polite" });
   const fill = makeElement("i");
   const bar = makeElement("div", {
-    class: "workbench-picker-bar", role: "progressbar", "aria-label": "Progress",
+    class: "workbench-bar", role: "progressbar", "aria-label": "Progress",
     "aria-valuemin": "0", "aria-valuemax": "100",
   }, fill);
   const stop = makeButton("Stop", () => desk.state.job?.stop?.() ?? desk.ask("stop"));

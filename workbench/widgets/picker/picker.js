@@ -1,6 +1,6 @@
 // The entry of the project picker: one view shows the projects, the trash, a new one or the chosen.
 
-import { createAsker } from "../asking.js";
+import { createPanelDesk } from "../panel.js";
 import { makeButton, makeElement } from "../parts.js";
 import { keepKeys } from "../shortcuts.js";
 import { createCards } from "./cards.js";
@@ -9,70 +9,47 @@ import { createJobBar } from "./job.js";
 import { createNewProject } from "./new_project.js";
 import { createTrash } from "./trash.js";
 
-/** Return what the panels of one view share: its state, and its talk with Python. */
+/** Return what the panels of one view share. */
 function createPickerDesk(model) {
-  const asker = createAsker(model);
-  const listeners = new Set();
   const state = {
     view: "list", home: "", cards: [], deleted: 0, project: null, job: null, report: null,
     message: "", code: "", ready: false,
   };
+  const desk = createPanelDesk(model, state, { onMessage, onAnswer });
 
-  function set(values) {
-    const names = Object.keys(values).filter((name) => state[name] !== values[name]);
-    Object.assign(state, values);
-    if (names.length) listeners.forEach((listener) => listener(new Set(names)));
+  function onAnswer({ code, home, cards, deleted }) {
+    if (code !== undefined) desk.set({ code });
+    if (cards) desk.set({ home, cards, deleted });
   }
 
-  /** Ask, show what went wrong, and return the answer or null. */
-  async function ask(name, params, buffers) {
-    try {
-      const answer = await asker.request(name, params, buffers);
-      const { code, home, cards, deleted } = answer.content;
-      set({ message: "", ...(code === undefined ? {} : { code }) });
-      if (cards) set({ home, cards, deleted });
-      return answer;
-    } catch (error) {
-      set({ message: error.message });
-      return null;
-    }
-  }
-
-  function onMessage(content, buffers) {
-    if (asker.take(content, buffers)) return;
+  function onMessage(content) {
     if (content.kind === "home") takeHome(content);
     else if (content.kind === "chosen") {
-      set({ project: content.project, view: "project", report: null, message: "" });
+      desk.set({ project: content.project, view: "project", report: null, message: "" });
     } else if (content.kind === "job") takeJob(content);
   }
 
   function takeHome({ home, cards, deleted, project }) {
-    set({ home, cards, deleted, project });
-    if (!project && state.view === "project") set({ view: "list" });
+    desk.set({ home, cards, deleted, project });
+    if (!project && state.view === "project") desk.set({ view: "list" });
   }
 
   function takeJob({ job, report }) {
     const isOver = job.state !== "running";
-    set({ job: isOver ? null : job });
-    if (report) set({ report });
-    if (job.state === "failed") set({ message: job.error });
-    if (job.state === "stopped") set({ message: `${job.title}: stopped. What came in is kept.` });
+    desk.set({ job: isOver ? null : job });
+    if (report) desk.set({ report });
+    if (job.state === "failed") desk.set({ message: job.error });
+    const stopped = `${job.title}: stopped. What came in is kept.`;
+    if (job.state === "stopped") desk.set({ message: stopped });
   }
 
   async function start() {
-    const answer = await ask("start");
+    const answer = await desk.ask("start");
     if (!answer) return;
     const { project, job } = answer.content;
-    set({ project, job, view: project ? "project" : "list", ready: true });
+    desk.set({ project, job, view: project ? "project" : "list", ready: true });
   }
-
-  return {
-    state, set, ask, start, onMessage,
-    on: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
+  return Object.assign(desk, { start });
 }
 
 function makeHead(desk) {
@@ -120,13 +97,15 @@ function makeFoot(desk) {
 
 function renderPicker({ model, el }) {
   const desk = createPickerDesk(model);
-  const message = makeElement("div", { class: "workbench-picker-message", role: "alert" });
+  const message = makeElement("div", { class: "workbench-panel-message", role: "alert" });
   const head = makeHead(desk), foot = makeFoot(desk), job = createJobBar(desk);
   const views = {
     list: createCards(desk), new: createNewProject(desk), trash: createTrash(desk),
     project: createChosen(desk),
   };
-  const root = makeElement("div", { class: "workbench-project-picker" },
+  const root = makeElement("div", {
+    class: "workbench-panel workbench-project-picker",
+  },
     head.element, message, job.element,
     ...Object.values(views).map((view) => view.element), foot.element);
 
@@ -142,15 +121,13 @@ function renderPicker({ model, el }) {
 
   const letKeysGo = keepKeys(root);
   const off = desk.on(update);
-  const onMessage = (content, buffers) => desk.onMessage(content, buffers);
-  model.on("msg:custom", onMessage);
   update(new Set(["view"]));
   el.append(root);
   desk.start();
   return () => {
     off();
     letKeysGo();
-    model.off("msg:custom", onMessage);
+    desk.destroy();
     Object.values(views).forEach((view) => view.destroy?.());
   };
 }

@@ -4,30 +4,26 @@ The browser asks, Python answers from the disk. What takes long is done in a thr
 time; its progress, and what others change below home, reach the browser from the kernel's loop.
 """
 
-import asyncio
 import re
-import threading
-import weakref
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
-from ...errors import InvalidSetting, WorkbenchError
+from ...errors import InvalidSetting
 from ...project import Project
 from ...samples import create as create_sample
+from ..asked import AskedWidget
+from ..jobs import Job
 from ..scripts import join_scripts
 from .answers import ANSWERS, describe_home
 from .cards import Cards, describe_project
 from .importing import check_import, describe_report, import_sources
-from .jobs import Job
 from .uploads import Uploads
 
 HERE = Path(__file__).parent
-PARTS = ("parts", "asking", "shortcuts")
+PARTS = ("parts", "dialogs", "asking", "panel", "shortcuts")
 PICKER_PARTS = (
     "upload",
     "importer",
@@ -49,7 +45,7 @@ WITHOUT_WIDGETS = (
 )
 
 
-class ProjectPicker(anywidget.AnyWidget):
+class ProjectPicker(AskedWidget):
     """Projects below a folder as cards; new ones by type, with a guide; photos dropped into them.
 
     home: the folder that holds the projects, made when it is needed. `project` is the one that was
@@ -62,7 +58,8 @@ class ProjectPicker(anywidget.AnyWidget):
         *(HERE / f"{name}.js" for name in PICKER_PARTS),
     )
     _css = "\n".join(
-        path.read_text("utf-8") for path in (HERE.parent / "parts.css", HERE / "picker.css")
+        path.read_text("utf-8")
+        for path in (HERE.parent / "parts.css", HERE.parent / "panel.css", HERE / "picker.css")
     )
 
     project = traitlets.Any(None, allow_none=True, help="The project that was chosen last.")
@@ -72,15 +69,10 @@ class ProjectPicker(anywidget.AnyWidget):
         self.cards = Cards(self.home)
         self.job: Job | None = None
         self._uploads: dict[str, Uploads] = {}
-        self._lock = threading.RLock()  # messages may come on another thread than cells run on
         self._on_done: Callable[[Job], None] | None = None
-        self._loop = find_loop()
         self._ticks, self._seen = 0, self.cards.find_signature()
         self._told: dict[str, Any] = {}
-        super().__init__()
-        self.on_msg(self._on_message)
-        if self._loop is not None:
-            self._follower = self._loop.create_task(_keep_ticking(weakref.ref(self)))
+        super().__init__(ANSWERS, WITHOUT_WIDGETS.format(home=str(self.home)), TICK_SECONDS)
 
     # What a person does, as calls.
 
@@ -115,7 +107,7 @@ class ProjectPicker(anywidget.AnyWidget):
             shown = None if self.project is None else describe_project(self.project)
             self.send({"kind": "home", **describe_home(self), "project": shown})
 
-    # What takes long: started here, ended by _tick.
+    # What takes long: started here, ended by tick.
 
     def start_sample(self, name: str) -> None:
         """Draw a sample project in a thread, and choose it."""
@@ -186,11 +178,11 @@ class ProjectPicker(anywidget.AnyWidget):
         self.job, self._on_done = Job(title, work), on_done
         if self._loop is None:
             self.job.run()
-            self._tick()
+            self.tick()
         else:
             self.job.start()
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
         """Tell the browser how far the work is, and now and then what others changed."""
         with self._lock:
             self._tell_job()
@@ -257,60 +249,14 @@ class ProjectPicker(anywidget.AnyWidget):
             )
         return self.home / cleaned
 
-    # What comes from the browser.
-
-    def _on_message(self, widget: Any, content: Mapping[str, Any], buffers: Sequence[Any]) -> None:
-        """Answer a question; an error is an answer too."""
-        if content.get("kind") != "request":
-            return
-        answer: dict[str, Any] = {"kind": "answer", "request": content.get("request")}
-        params = dict(content.get("params") or {})
-        if buffers:
-            params["data"] = buffers[0]
-        with self._lock:
-            try:
-                found, out = ANSWERS[str(content["name"])](self, params)
-                self.send({**answer, "ok": True, **found}, out)
-            except (WorkbenchError, TypeError, ValueError, KeyError) as error:
-                self.send({**answer, "ok": False, "error": str(error)})
-
     def close(self) -> None:
         """Close the widget in all its views, and delete what was dropped and not imported."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._follower.cancel)
         for key in list(self._uploads):
             self.drop_upload(key)
         super().close()
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """Return the widget, and a plain sentence for a front end that cannot show it."""
-        bundle = super()._repr_mimebundle_(**options)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        if data is not None:
-            data["text/plain"] = WITHOUT_WIDGETS.format(home=str(self.home))
-        return bundle
 
 
 def _copy(source: Path, target: Path, name: str) -> None:
     """Copy a project."""
     with Project.open(source) as project:
         project.copy(target, name).close()
-
-
-def find_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the kernel's event loop; None outside of a kernel, as in a script."""
-    with suppress(RuntimeError):
-        return asyncio.get_running_loop()
-    return None
-
-
-async def _keep_ticking(reference: "weakref.ref[ProjectPicker]") -> None:
-    """Tick until the picker is gone."""
-    while True:
-        await asyncio.sleep(TICK_SECONDS)
-        picker = reference()
-        if picker is None:
-            return
-        with suppress(WorkbenchError):
-            picker._tick()
-        del picker

@@ -1,7 +1,7 @@
 // Deleted projects: bring one back, or delete its files for good.
 
+import { makeConfirm } from "../dialogs.js";
 import { makeButton, makeElement } from "../parts.js";
-import { makeConfirm } from "./cards.js";
 
 /** Return the list of deleted projects. */
 export function createTrash(desk) {

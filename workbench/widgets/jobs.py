@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import WorkbenchError
+from ..errors import WorkbenchError
 
 Work = Callable[["Job"], Any]
 

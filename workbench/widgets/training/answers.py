@@ -1,0 +1,124 @@
+"""What the training panel's browser side asks for, and the acts that are the same in Python."""
+
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..asked import Answer, Answers
+from .describe import LONGEST_LOG, describe_plan, describe_run
+
+if TYPE_CHECKING:
+    from .panel import TrainingPanel
+
+Params = Mapping[str, Any]
+
+
+def answer_start(panel: "TrainingPanel", params: Params) -> Answer:
+    """Return all that a view shows first: the plan of the fast preset, the runs, the selected."""
+    plan = describe_plan(panel.project.plan_training("fast"))
+    return {**describe_all(panel), "plan": plan, "name": panel.project.name}, []
+
+
+def describe_all(panel: "TrainingPanel") -> dict[str, Any]:
+    """Return the list of runs and the selected one."""
+    selected = None if panel.run is None else describe_run(panel.run, panel.task)
+    return {"runs": panel.describe_rows(), "run": selected}
+
+
+def answer_plan(panel: "TrainingPanel", params: Params) -> Answer:
+    """Return what a run with these settings would do."""
+    preset, settings = read_settings(params)
+    return {"plan": describe_plan(panel.project.plan_training(preset, **settings))}, []
+
+
+def answer_train(panel: "TrainingPanel", params: Params) -> Answer:
+    """Start a run and select it."""
+    preset, settings = read_settings(params)
+    name = str(params.get("name") or "").strip() or None
+    panel.start(preset, name=name, **settings)
+    given = "".join(f", {key}={value!r}" for key, value in settings.items())
+    return {
+        **describe_all(panel),
+        "code": f"run = project.start_training(preset={preset!r}{given})",
+    }, []
+
+
+def read_settings(params: Params) -> tuple[str, dict[str, Any]]:
+    """Return the preset, and those settings that were filled in."""
+    given = params.get("settings") or {}
+    settings = {str(name): value for name, value in given.items() if value not in (None, "")}
+    return str(params.get("preset", "fast")), settings
+
+
+def answer_select(panel: "TrainingPanel", params: Params) -> Answer:
+    """Select a run."""
+    panel.select(str(params["run"]))
+    return {**describe_all(panel), "code": f"run = project.runs[{str(params['run'])!r}]"}, []
+
+
+def answer_cancel(panel: "TrainingPanel", params: Params) -> Answer:
+    """Ask a run to stop; it keeps the best model so far."""
+    panel.project.runs[str(params["run"])].cancel(wait=False)
+    return {**describe_all(panel), "code": "run.cancel()"}, []
+
+
+def answer_resume(panel: "TrainingPanel", params: Params) -> Answer:
+    """Let a run go on from its last checkpoint."""
+    panel.project.runs[str(params["run"])].resume()
+    return {**describe_all(panel), "code": "run.resume()"}, []
+
+
+def answer_delete(panel: "TrainingPanel", params: Params) -> Answer:
+    """Delete a run with its model and its predictions."""
+    panel.delete(str(params["run"]))
+    return {**describe_all(panel), "code": "run.delete()"}, []
+
+
+def answer_rename(panel: "TrainingPanel", params: Params) -> Answer:
+    """Give a run another name."""
+    name = str(params["name"]).strip()
+    panel.find(str(params["run"])).name = name
+    return {**describe_all(panel), "code": f"run.name = {name!r}"}, []
+
+
+def answer_note(panel: "TrainingPanel", params: Params) -> Answer:
+    """Write what a person wants to remember of a run."""
+    note = str(params["note"])
+    panel.find(str(params["run"])).note = note
+    return {**describe_all(panel), "code": f"run.note = {note!r}"}, []
+
+
+def answer_log(panel: "TrainingPanel", params: Params) -> Answer:
+    """Return the end of what the training process printed."""
+    log = panel.find(str(params["run"])).log
+    return {"log": log[-LONGEST_LOG:] or "Nothing was printed yet."}, []
+
+
+def answer_augmented(panel: "TrainingPanel", params: Params) -> Answer:
+    """Start to draw images as training would vary them; they come as a message."""
+    preset, settings = read_settings(params)
+    settings.pop("time_limit", None)
+    panel.start_augmented(preset, settings)
+    return {"code": f"project.plot_augmentations(preset={preset!r})"}, []
+
+
+def draw_png(figure: Any) -> bytes:
+    """Return a matplotlib Figure as a PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
+ANSWERS: Answers = {
+    "start": answer_start,
+    "plan": answer_plan,
+    "train": answer_train,
+    "select": answer_select,
+    "cancel": answer_cancel,
+    "resume": answer_resume,
+    "delete": answer_delete,
+    "rename": answer_rename,
+    "note": answer_note,
+    "log": answer_log,
+    "augmented": answer_augmented,
+}
