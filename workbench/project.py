@@ -1,8 +1,6 @@
 """Project: one folder with images, labels, splits, snapshots and runs."""
 
-import getpass
 import html
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +10,7 @@ from .errors import InvalidSetting, RunFailed
 from .image_set import Image, ImageSet, find_ids
 from .progress import Progress
 from .store import class_removal
+from .store.authors import find_author
 from .store.classes import (
     ClassRow,
     add_row,
@@ -390,11 +389,3 @@ class Project:
         }
         body = "".join(f"<tr><th>{title}</th><td>{text}</td></tr>" for title, text in rows.items())
         return f"<b>{html.escape(counts.name)}</b><table>{body}</table>"
-
-
-def find_author() -> str | None:
-    """Return who labels, by the name of the user of this machine; None where there is none."""
-    try:
-        return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container whose user has no name
-        return None

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import InvalidSetting
+from .errors import InvalidSetting, NotEnoughLabels
 from .report import Report, count_words
+from .settings import check_threshold
 from .tasks.outcomes import OUTCOMES, Table
 
-ORDERS = ("worst", "unsure", "added")
+ORDERS = ("worst", "unsure", "suspect", "added")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,21 +69,50 @@ class Review:
     ) -> list[str]:
         """Return the names of the images with these outcomes, None for all.
 
-        order: "worst" first, "unsure" first, or as they were "added". Raises InvalidSetting.
+        order: "worst" first, "unsure" first, or as they were "added"; "suspect": those alone where
+        the model surely contradicts the label, which may be wrong. Raises InvalidSetting.
         """
-        limit = self._choose(threshold)
-        wanted = [OUTCOMES.index(outcome) for outcome in check_outcomes(outcomes)]
-        places = np.flatnonzero(np.isin(self.table.judge(limit), wanted))
-        return [self.names[place] for place in places[self._sort(places, order, limit)]]
+        places = self.find_places(outcomes, order, self._choose(threshold))
+        return [self.names[place] for place in places]
 
-    def _sort(self, places: np.ndarray, order: str, threshold: float) -> np.ndarray:
-        """Return the order in which places, int64 (M,), are to come: int64 (M,)."""
+    def find_places(
+        self, outcomes: str | Sequence[str] | None, order: str, threshold: float
+    ) -> np.ndarray:
+        """Return what `find` does as places among the images: int64 (M,)."""
+        wanted = [OUTCOMES.index(outcome) for outcome in check_outcomes(outcomes)]
+        places = np.flatnonzero(np.isin(self.table.judge(threshold), wanted))
         if order not in ORDERS:
             raise InvalidSetting(f"The order is one of {', '.join(ORDERS)}, not {order!r:.40}.")
         if order == "added":
-            return np.arange(len(places))
-        rank = self.table.rank_errors if order == "worst" else self.table.rank_doubts
-        return np.argsort(-rank(threshold)[places], kind="stable")
+            return places
+        rank = {
+            "worst": self.table.rank_errors,
+            "unsure": self.table.rank_doubts,
+            "suspect": self.table.rank_suspects,
+        }[order]
+        ranks = rank(threshold)[places]
+        if order == "suspect":
+            places, ranks = places[ranks > 0], ranks[ranks > 0]
+        return places[np.argsort(-ranks, kind="stable")]
+
+    def find_threshold(self, overkill: float | None = None, escape: float | None = None) -> float:
+        """Return the threshold at which an anomaly project meets a rate, 0..1, on these images.
+
+        overkill: the share of normal images that may be flagged; normal ones alone are enough.
+        escape: the share of abnormal ones that may be missed. Raises InvalidSetting and
+        NotEnoughLabels.
+        """
+        rates = [rate for rate in (overkill, escape) if rate is not None]
+        if self.task != "anomaly" or len(rates) != 1 or not 0 <= rates[0] <= 1:
+            raise InvalidSetting(
+                "Choose the threshold of an anomaly project by either overkill or escape, 0 to 1: "
+                "review.find_threshold(overkill=0.02)."
+            )
+        found: float | None = self.table.find_threshold(overkill, escape)  # type: ignore[attr-defined]
+        if found is None:
+            verdict = "normal" if overkill is not None else "abnormal"
+            raise NotEnoughLabels(f"No image here is labeled {verdict}, so there is no such rate.")
+        return min(found, 1.0)
 
     def find_in_cell(
         self, label: str, prediction: str, threshold: float | None = None
@@ -91,21 +121,20 @@ class Review:
 
         label, prediction: as report().figures.row_names and column_names say them.
         """
-        limit = self._choose(threshold)
-        figures = self.table.measure(limit)
+        places = self.find_cell_places(label, prediction, self._choose(threshold))
+        return [self.names[place] for place in places]
+
+    def find_cell_places(self, label: str, prediction: str, threshold: float) -> np.ndarray:
+        """Return what `find_in_cell` does as places among the images: int64 (M,)."""
+        figures = self.table.measure(threshold)
         row = find_place(label, figures.row_names)
         column = find_place(prediction, figures.column_names)
-        held = self.table.count_cell(row, column, limit)
-        order = np.argsort(-held, kind="stable")
-        return [self.names[place] for place in order if held[place]]
+        held = self.table.count_cell(row, column, threshold)
+        return np.argsort(-held, kind="stable")[: np.count_nonzero(held)]
 
     def _choose(self, threshold: float | None) -> float:
         """Return the threshold, or the model's own. Raises InvalidSetting outside of 0..1."""
-        if threshold is None:
-            return self.threshold
-        if not 0 <= threshold <= 1:
-            raise InvalidSetting(f"A threshold lies between 0 and 1, not at {threshold!r}.")
-        return float(threshold)
+        return self.threshold if threshold is None else check_threshold(threshold)
 
     def __repr__(self) -> str:
         """Return how many images have each outcome."""

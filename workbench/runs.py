@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +16,18 @@ import psutil
 from .errors import InvalidSetting, NotEnoughLabels, RunNotFinished, UnsupportedFormat
 from .model import Model
 from .model_card import CARD, NETWORK
+from .predicting import accept_prediction, decide, predict_images, save_threshold
 from .progress import Progress, show_progress
 from .report import Report
 from .review import Review
+from .reviewing import ReviewReader, list_reviewed
+from .settings import check_threshold
+from .store.authors import find_author
 from .store.database import Store
 from .store.files import explained, run_path
-from .store.images import ImageRow, find_image, read_pixels
-from .store.labels import read_label, read_revision
-from .store.predictions import predicted_ids, read_prediction, write_predictions
+from .store.images import find_image, read_pixels
+from .store.labels import read_label
+from .store.predictions import read_prediction
 from .store.run_folder import (
     LOG,
     EventReader,
@@ -36,9 +39,8 @@ from .store.run_folder import (
 )
 from .store.runs import RunRow, change_run, delete_run, find_run
 from .store.search import ANY, Filter, list_ids
-from .store.snapshots import Snapshot, add_new_classes, count_changes, read_snapshot
+from .store.snapshots import Snapshot, count_changes, read_snapshot
 from .tasks import find_task
-from .tasks.outcomes import make_table
 from .training import reap, start_process
 
 if TYPE_CHECKING:
@@ -47,7 +49,6 @@ if TYPE_CHECKING:
 ACTIVE = ("queued", "running")
 POLL_SECONDS = 0.2
 CANCEL_SECONDS = 60.0  # how long a run may take to save where it stands, before it is killed
-STORED_AT_ONCE = 32
 
 
 class Run:
@@ -272,20 +273,36 @@ class Run:
         return len(ids)
 
     def _predict_ids(self, ids: list[int], progress: Progress) -> None:
-        """Predict and store the images that are not predicted yet, some at a time."""
-        model = self.model()
-        known = predicted_ids(self._store, self.id)
-        missing = [image_id for image_id in ids if image_id not in known]
-        shown = iter(show_progress(missing, len(missing), "Predict", "images", progress))
-        while part := list(islice(shown, STORED_AT_ONCE)):
-            images = ((i, read_pixels(find_image(self._store, i))) for i in part)
-            done = [(image_id, model.predict_array(image)) for image_id, image in images]
-            write_predictions(self._store, self.id, done)
+        """Predict and store the images that are not predicted yet."""
+        predict_images(self._store, self.id, self.model(), ids, progress)
 
     def prediction(self, image: Any) -> Any:
         """Return what the run's model says of an image of the project; predicted now if need be."""
         self._predict_ids([image.id], progress=False)
-        return read_prediction(self._store, self.id, image.id)
+        return decide(read_prediction(self._store, self.id, image.id), self.threshold)
+
+    def accept(self, image: Any, threshold: float | None = None) -> None:
+        """Make what the model says of an image its label; the label's history says so.
+
+        threshold: what counts; None for the model's own. image.undo() takes it back. Raises
+        UnknownClass where the class is gone.
+        """
+        limit = self.threshold if threshold is None else check_threshold(threshold)
+        prediction = decide(self.prediction(image), limit)
+        author = ", ".join(filter(None, (find_author(), f"from {self.name}")))
+        accept_prediction(self._store, self.snapshot, image.id, prediction, author)
+
+    @property
+    def threshold(self) -> float:
+        """What counts as found or abnormal: a score >= threshold. Can be set.
+
+        It is saved with the run: `predict`, `report`, the gallery and what `export` writes use it.
+        """
+        return self.model().threshold
+
+    @threshold.setter
+    def threshold(self, threshold: float) -> None:
+        save_threshold(self.model(), threshold)
 
     def report(self, split: str | None = "test", threshold: float | None = None) -> Report:
         """Return the figures on the labeled images of a split, by their labels of today.
@@ -293,50 +310,29 @@ class Run:
         split: None for all. Images that the run was trained on count in "train" alone, wherever
         they are now. threshold: None for the model's own. Raises NotEnoughLabels for no images.
         """
-        rows = self._list_rows(split, labeled=True)
-        if not rows:
+        ids = list_reviewed(self._store, self.snapshot, split, labeled=True)
+        if not ids:
             where = "the project" if split is None else f"the {split} split"
             raise NotEnoughLabels(
                 f"No labeled image of {where} can be measured: label some, or choose another split."
             )
-        return self._review(rows, split).report(threshold)
+        return self._review(ids, split).report(threshold)
 
-    def review(self, split: str | None = "test") -> Review:
+    def review(self, split: str | None = "test", labeled: bool | None = None) -> Review:
         """Return what the model got right and wrong in a split, image by image; None for all.
 
-        Unlabeled images are in it too. Images that are not predicted yet are predicted now.
+        labeled: True or False for those with or without a label alone. Images that are not
+        predicted yet are predicted now.
         """
-        return self._review(self._list_rows(split, labeled=None), split)
+        return self._review(list_reviewed(self._store, self.snapshot, split, labeled), split)
 
-    def _review(self, rows: list[ImageRow], split: str | None) -> Review:
+    def _review(self, ids: list[int], split: str | None) -> Review:
         """Return the review of some images."""
-        self._predict_ids([row.id for row in rows], progress=True)
-        class_ids = add_new_classes(self._store, self.snapshot)
-        table = make_table(self._store.task, list(class_ids))
-        for row in rows:
-            is_labeled = row.label_state != "unlabeled"
-            label = read_revision(self._store, row.revision, class_ids) if is_labeled else None
-            table.add(read_prediction(self._store, self.id, row.id), label)
-        return Review(
-            self._store.task,
-            self.name,
-            self.snapshot.name,
-            self.changed_labels,
-            split,
-            self.model().threshold,
-            tuple(row.id for row in rows),
-            tuple(row.name for row in rows),
-            table,
-        )
-
-    def _list_rows(self, split: str | None, labeled: bool | None) -> list[ImageRow]:
-        """Return the images of a split; those that the run was trained on are in "train" alone."""
-        wanted = [Filter(split=ANY if split is None else split, labeled=labeled)]
-        trained = {item.image_id for item in self.snapshot.items if item.split == "train"}
-        ids = list_ids(self._store, wanted)
-        if split not in (None, "train"):
-            ids = [image_id for image_id in ids if image_id not in trained]
-        return [find_image(self._store, image_id) for image_id in ids]
+        self._predict_ids(ids, progress=True)
+        reader = ReviewReader(self._store, self.id, self.name, self.snapshot, ids)
+        for _ in reader.read():
+            pass
+        return reader.make_review(split, self.threshold)
 
     def plot_predictions(self, split: str | None = "test", limit: int = 6) -> Figure:
         """Return a Figure of some images of a split, label and prediction side by side.
@@ -355,7 +351,7 @@ class Run:
                 read_pixels(row),
                 row.name,
                 read_label(self._store, row.id),
-                read_prediction(self._store, self.id, row.id),
+                decide(read_prediction(self._store, self.id, row.id), self.threshold),
             )
             for row in (find_image(self._store, image_id) for image_id in chosen)
         )

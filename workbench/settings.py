@@ -129,3 +129,11 @@ def apply_changes(preset: Settings, changes: Mapping[str, Any]) -> Settings:
     """Return the preset's settings with a person's changes."""
     known = {field.name for field in fields(Settings)}
     return replace(preset, **{name: value for name, value in changes.items() if name in known})
+
+
+def check_threshold(threshold: float) -> float:
+    """Return the threshold. Raises InvalidSetting outside of 0..1."""
+    is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    if not is_number or not 0 <= threshold <= 1:
+        raise InvalidSetting(f"A threshold lies between 0 and 1, not at {threshold!r:.40}.")
+    return float(threshold)

@@ -137,6 +137,37 @@ def test_every_image_has_an_outcome_and_ranks_within_bounds(task: str, seed: int
 
 
 @pytest.mark.parametrize("task", TASKS)
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10_000))
+def test_another_label_gives_the_table_that_it_would_have_made(task: str, seed: int) -> None:
+    before, others = draw(task, seed), draw(task, seed + 1)
+    table = fill(task, before)
+    table.measure(0.5)
+    after = list(before)
+    random = np.random.default_rng(seed)
+    for place in random.integers(0, len(before), 8):
+        prediction, old = after[place]
+        label = others[random.integers(0, len(others))][1]
+        table.replace(place, prediction, old, label)
+        after[place] = (prediction, label)
+    expected = fill(task, after)
+    same_figures(table.measure(0.4), expected.measure(0.4))
+    for method in ("judge", "rank_errors", "rank_doubts", "rank_suspects"):
+        found, wanted = (getattr(each, method)(0.4) for each in (table, expected))
+        np.testing.assert_allclose(found, wanted)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10_000))
+def test_suspects_are_labeled_and_within_bounds(task: str, seed: int) -> None:
+    pairs = draw(task, seed)
+    suspects = fill(task, pairs).rank_suspects(0.5)
+    assert ((suspects >= 0) & (suspects <= 1)).all()
+    assert not any(suspects[place] for place, (_, label) in enumerate(pairs) if label is None)
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_an_empty_table_has_no_outcomes(task: str) -> None:
     table = fill(task, [])
     assert len(table.judge(0.5)) == len(table.rank_errors(0.5)) == len(table.rank_doubts(0.5)) == 0
@@ -196,6 +227,45 @@ def test_overkill_and_escape_are_named() -> None:
     assert judge("anomaly", hot, AnomalyLabel("normal"), 0.8) == "correct"
     assert judge("anomaly", hot, AnomalyLabel("abnormal"), 0.8) == "false-negative"
     assert judge("anomaly", hot, AnomalyLabel("abnormal")) == "correct"
+
+
+def test_a_label_is_suspect_where_the_model_is_sure_of_another() -> None:
+    def suspect(task: str, prediction: Any, label: Any) -> float:
+        return float(fill(task, [(prediction, label)]).rank_suspects(0.5)[0])
+
+    sure = ClassPrediction({"nut": 0.9, "bolt": 0.1})
+    assert suspect("classification", sure, ClassLabel("nut")) == 0
+    assert suspect("classification", sure, ClassLabel("bolt")) == pytest.approx(0.8)
+    hot = AnomalyPrediction(0.8, 0.5, np.zeros((2, 2), np.float32), SIZE)
+    assert suspect("anomaly", hot, AnomalyLabel("normal")) == pytest.approx(0.6)
+    assert suspect("anomaly", hot, AnomalyLabel("abnormal")) == 0
+    found = BoxPrediction((ScoredBox("nut", 0, 0, 10, 10, 0.9),))
+    assert suspect("detection", found, BoxLabel([])) == pytest.approx(0.9)
+    assert suspect("detection", found, BoxLabel([Box("nut", 0, 0, 10, 10)])) == 0
+    half = np.zeros(SIZE, np.uint8)
+    half[:3] = 1
+    painted = MaskPrediction(np.ones(SIZE, np.uint8), half * 255, tuple(CLASSES))
+    assert suspect("segmentation", painted, MaskLabel(half)) == 0
+    assert suspect("segmentation", painted, MaskLabel(0 * half)) == 1
+
+
+def test_a_rate_sets_the_threshold() -> None:
+    scores = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    labels = ["normal"] * 5 + ["abnormal"] * 3
+    pairs = [
+        (AnomalyPrediction(score, 0.5, np.zeros((2, 2), np.float32), SIZE), AnomalyLabel(verdict))
+        for score, verdict in zip(scores, labels)
+    ]
+    table = fill("anomaly", pairs)
+    for rate in (0.0, 0.2, 0.45, 0.8):
+        found = table.find_threshold(rate, None)
+        overkill = table.measure(found).overall["overkill"]
+        assert rate - 0.2 < overkill <= rate
+        escape = table.measure(table.find_threshold(None, rate)).overall["escape"]
+        assert rate - 1 / 3 < escape <= rate
+    normals = fill("anomaly", pairs[:5])
+    assert 0.5 < normals.find_threshold(0.0, None) < 0.6
+    assert normals.find_threshold(None, 0.1) is None
 
 
 def test_the_worst_and_the_least_sure_come_first() -> None:

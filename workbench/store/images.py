@@ -212,6 +212,17 @@ def find_image(store: Store, image_id: int) -> ImageRow:
     return make_row(store, row)
 
 
+def find_images(store: Store, image_ids: Sequence[int]) -> list[ImageRow]:
+    """Return the images of these ids, in their order, without those that there are not."""
+    table = schema.images
+    found: dict[int, ImageRow] = {}
+    with reading(store) as connection:
+        for start in range(0, len(image_ids), CHUNK):
+            query = sa.select(table).where(table.c.id.in_(image_ids[start : start + CHUNK]))
+            found |= {row.id: make_row(store, row) for row in connection.execute(query)}
+    return [found[image_id] for image_id in image_ids if image_id in found]
+
+
 def find_image_by_name(store: Store, name: str) -> ImageRow:
     """Return the image of that name. Raises ImageNotFound."""
     table = schema.images

@@ -246,6 +246,17 @@ def read_label_and_revision(store: Store, image_id: int) -> tuple[Any, int]:
     return label, row.revision_id or 0
 
 
+def read_revisions(
+    store: Store, revision_ids: Sequence[int], class_ids: Mapping[str, int]
+) -> dict[int, Any]:
+    """Return {revision id: label} of up to some hundred revisions, as `read_revision` does."""
+    table = schema.label_revisions
+    query = sa.select(table.c.id, table.c.record, table.c.mask_sha256)
+    with reading(store) as connection:
+        rows = connection.execute(query.where(table.c.id.in_(revision_ids))).all()
+    return {row.id: unpack(store, row.record, row.mask_sha256, class_ids) for row in rows}
+
+
 def read_revision(store: Store, revision_id: int, class_ids: Mapping[str, int]) -> Any:
     """Return the label of one revision, by the classes given; None where it says unlabeled."""
     table = schema.label_revisions

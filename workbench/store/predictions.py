@@ -1,7 +1,7 @@
 """What a run's model said of each image: a record in the database, arrays in the run's folder."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -60,6 +60,20 @@ def read_prediction(store: Store, run_id: str, image_id: int) -> Any:
         return None
     arrays = _read_arrays(_arrays_path(store, run_id, image_id)) if row.has_arrays else {}
     return find_task(store.task).room.unpack_prediction(row.record, arrays)
+
+
+def read_predictions(store: Store, run_id: str, image_ids: Sequence[int]) -> Iterator[Any]:
+    """Yield (image id, prediction) of up to some hundred images, without those not predicted."""
+    table = schema.predictions
+    query = sa.select(table.c.image_id, table.c.record, table.c.has_arrays)
+    query = query.where(table.c.run_id == run_id, table.c.image_id.in_(image_ids))
+    room = find_task(store.task).room
+    with reading(store) as connection:
+        rows = connection.execute(query).all()
+    for row in rows:
+        path = _arrays_path(store, run_id, row.image_id)
+        arrays = _read_arrays(path) if row.has_arrays else {}
+        yield row.image_id, room.unpack_prediction(row.record, arrays)
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -163,6 +163,13 @@ def unpack_prediction(
     )
 
 
+def make_label(
+    prediction: AnomalyPrediction, names: Mapping[str, str], classes: Sequence[str]
+) -> AnomalyLabel:
+    """Return the verdict as a label; where it lies is for a person to say."""
+    return AnomalyLabel("abnormal" if prediction.is_abnormal else "normal")
+
+
 def decode(
     outputs: Sequence[Mapping[str, np.ndarray]],
     frames: Sequence[Frame],
@@ -291,10 +298,11 @@ class HeatTally:
     def __init__(self) -> None:
         self.outside, self.inside = np.zeros((2, self.BINS), np.int64)
 
-    def add_image(self, prediction: AnomalyPrediction, label: AnomalyLabel) -> None:
+    def add_image(self, prediction: AnomalyPrediction, label: AnomalyLabel, sign: int = 1) -> None:
         """Count one image's pixels; an abnormal image without a mask says nothing of its pixels.
 
-        Raises InvalidLabel where the mask and the heat map differ in size.
+        sign: -1 takes them out again. Raises InvalidLabel where the mask and the heat map differ
+        in size.
         """
         if label.mask is None and label.verdict == "abnormal":
             return
@@ -308,8 +316,8 @@ class HeatTally:
         mask = np.zeros(heat.shape, np.bool_) if label.mask is None else label.mask
         for rows in row_strips(heat.shape):
             bins = np.clip(heat[rows] * self.BINS, 0, self.BINS - 1).astype(np.uint16)
-            self.outside += np.bincount(bins[~mask[rows]], minlength=self.BINS)
-            self.inside += np.bincount(bins[mask[rows]], minlength=self.BINS)
+            self.outside += sign * np.bincount(bins[~mask[rows]], minlength=self.BINS)
+            self.inside += sign * np.bincount(bins[mask[rows]], minlength=self.BINS)
 
     def measure(self) -> float:
         """Return how often a pixel inside is hotter than one outside, ties counting half.

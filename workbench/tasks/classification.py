@@ -88,6 +88,19 @@ def unpack_prediction(
     return ClassPrediction(dict(record["scores"]))
 
 
+def make_label(
+    prediction: ClassPrediction, names: Mapping[str, str], classes: Sequence[str]
+) -> ClassLabel:
+    """Return the label that says what the prediction says.
+
+    names: {the model's class name: the project's of today}, without those that are gone.
+    classes: the project's. Raises UnknownClass where the class is gone.
+    """
+    if prediction.class_name not in names:
+        raise UnknownClass(f"The project has no class {prediction.class_name!r} any more.")
+    return ClassLabel(names[prediction.class_name])
+
+
 def decode(
     outputs: Sequence[Mapping[str, np.ndarray]],
     frames: Sequence[Frame],

@@ -127,6 +127,18 @@ def unpack_prediction(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray
     return BoxPrediction(tuple(ScoredBox(*row) for row in record["boxes"]), record["threshold"])
 
 
+def make_label(
+    prediction: BoxPrediction, names: Mapping[str, str], classes: Sequence[str]
+) -> BoxLabel:
+    """Return the label with the boxes that count, without those whose class is gone.
+
+    names: {the model's class name: the project's of today}. classes: the project's.
+    """
+    return BoxLabel(
+        Box(names[box.class_name], *box.xyxy) for box in prediction.found if box.class_name in names
+    )
+
+
 def decode(
     outputs: Sequence[Mapping[str, np.ndarray]],
     frames: Sequence[Frame],

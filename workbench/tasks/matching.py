@@ -1,6 +1,6 @@
 """Which predicted box is which labeled box, and the average precision that follows from it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -98,18 +98,32 @@ class AveragePrecision:
 
     def add_image(self, truth: BoxArrays, found: BoxArrays) -> None:
         """Match the labeled and the predicted boxes of one image."""
+        for matched, image in zip(self._matched, self._match(truth, found)):
+            matched.append(image)
+        self._image_count += 1
+
+    def replace_image(self, place: int, truth: BoxArrays, found: BoxArrays) -> None:
+        """Match one image again."""
+        for matched, image in zip(self._matched, self._match(truth, found)):
+            matched[place] = image
+
+    def remove_image(self, place: int) -> None:
+        """Forget one image; those after it move up."""
+        for matched in self._matched:
+            del matched[place]
+        self._image_count -= 1
+
+    def _match(self, truth: BoxArrays, found: BoxArrays) -> Iterator[dict[str, Any] | None]:
+        """Yield pycocotools' match of one image for each class."""
         evaluator = self._evaluator
-        for class_index, matched in enumerate(self._matched):
+        for class_index in range(len(self._matched)):
             mine, theirs = found.classes == class_index, truth.classes == class_index
             evaluator._gts[0, class_index] = _make_annotations(truth.boxes[theirs])
             evaluator._dts[0, class_index] = _make_annotations(
                 found.boxes[mine], found.scores[mine]
             )
             evaluator.ious = {(0, class_index): evaluator.computeIoU(0, class_index)}
-            matched.append(
-                _slim(evaluator.evaluateImg(0, class_index, [0, float("inf")], COCO_LIMIT))
-            )
-        self._image_count += 1
+            yield _slim(evaluator.evaluateImg(0, class_index, [0, float("inf")], COCO_LIMIT))
 
     def measure(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the precision of every class at every IoU, the recall steps, and recall at IoU .5.
@@ -190,33 +204,40 @@ class BoxMatches:
 
     def __init__(self, class_count: int) -> None:
         self.class_count = class_count
-        self.image_count = 0
-        self._labeled_count = 0
-        self._columns: dict[str, list[np.ndarray]] = {
-            "image": [], "class": [], "score": [], "is_hit": [], "partner": [],
-            "labeled_image": [], "labeled_class": [],
-        }  # fmt: skip
+        self._images: list[dict[str, np.ndarray]] = []
         self._joined: dict[str, np.ndarray] | None = None
+
+    @property
+    def image_count(self) -> int:
+        """How many images were added."""
+        return len(self._images)
 
     def add_image(self, truth: BoxArrays, found: BoxArrays) -> None:
         """Match the labeled and the predicted boxes of one image."""
+        self._images.append(self._match(truth, found))
+        self._joined = None
+
+    def replace_image(self, place: int, truth: BoxArrays, found: BoxArrays) -> None:
+        """Match one image again."""
+        self._images[place] = self._match(truth, found)
+        self._joined = None
+
+    def remove_image(self, place: int) -> None:
+        """Forget one image; those after it move up."""
+        del self._images[place]
+        self._joined = None
+
+    def _match(self, truth: BoxArrays, found: BoxArrays) -> dict[str, np.ndarray]:
+        """Return the columns of one image; partner counts the labeled boxes of that image alone."""
         overlap = box_overlap(found.boxes, truth.boxes)  # (N, M)
         same = found.classes[:, None] == truth.classes[None, :]  # (N, M)
-        matches = match_boxes(overlap)  # (N,), whatever the class
-        row = {
-            "image": np.full(len(found.classes), self.image_count),
+        return {
             "class": found.classes,
             "score": found.scores,
             "is_hit": match_boxes(np.where(same, overlap, 0)) >= 0,
-            "partner": np.where(matches >= 0, matches + self._labeled_count, -1),
-            "labeled_image": np.full(len(truth.classes), self.image_count),
+            "partner": match_boxes(overlap),  # (N,), whatever the class
             "labeled_class": truth.classes,
         }
-        for name, values in row.items():
-            self._columns[name].append(values)
-        self.image_count += 1
-        self._labeled_count += len(truth.classes)
-        self._joined = None
 
     @property
     def columns(self) -> dict[str, np.ndarray]:
@@ -226,12 +247,29 @@ class BoxMatches:
         labeled_class have a row for each of those.
         """
         if self._joined is None:
-            kinds = {"score": np.float64, "is_hit": np.bool_}
-            self._joined = {
-                name: np.concatenate([np.zeros(0), *parts]).astype(kinds.get(name, np.int64))
-                for name, parts in self._columns.items()
-            }
+            self._joined = self._join()
         return self._joined
+
+    def _join(self) -> dict[str, np.ndarray]:
+        """Return the columns of all images."""
+        kinds = {"score": np.float64, "is_hit": np.bool_}
+        columns = {
+            name: np.concatenate([np.zeros(0), *(image[name] for image in self._images)])
+            for name in ("class", "score", "is_hit", "partner", "labeled_class")
+        }
+        joined: dict[str, np.ndarray] = {
+            name: part.astype(kinds.get(name, np.int64)) for name, part in columns.items()
+        }
+        found, labeled = (
+            np.array([len(image[name]) for image in self._images], np.int64)
+            for name in ("class", "labeled_class")
+        )
+        first = np.cumsum(labeled) - labeled  # the first labeled box of each image
+        partner = joined["partner"] + np.repeat(first, found)
+        joined["partner"] = np.where(joined["partner"] >= 0, partner, -1)
+        joined["image"] = np.repeat(np.arange(len(found)), found)
+        joined["labeled_image"] = np.repeat(np.arange(len(labeled)), labeled)
+        return joined
 
     def count(self, threshold: float | np.ndarray) -> BoxCounts:
         """Return the counts where a score >= threshold counts: one, or float (images,)."""
@@ -270,6 +308,6 @@ class BoxMatches:
             return 0.5
         order = np.argsort(-scores, kind="stable")
         ranked, hits = scores[order], is_hit[order].cumsum()
-        f1 = 2 * hits / (np.arange(1, len(hits) + 1) + self._labeled_count)
+        f1 = 2 * hits / (np.arange(1, len(hits) + 1) + len(self.columns["labeled_class"]))
         f1[:-1][ranked[:-1] == ranked[1:]] = -1  # boxes of one score count together or not at all
         return float(ranked[int(f1.argmax())])

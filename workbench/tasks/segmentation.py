@@ -165,6 +165,20 @@ def unpack_prediction(
     )
 
 
+def make_label(
+    prediction: MaskPrediction, names: Mapping[str, str], classes: Sequence[str]
+) -> MaskLabel:
+    """Return the label with the mask that counts; pixels of a class that is gone are background.
+
+    names: {the model's class name: the project's of today}. classes: the project's.
+    """
+    table = np.zeros(256, np.uint8)
+    for index, name in enumerate(prediction.classes, 1):
+        if name in names:
+            table[index] = list(classes).index(names[name]) + 1
+    return MaskLabel(table[prediction.mask])
+
+
 def decode(
     outputs: Sequence[Mapping[str, np.ndarray]],
     frames: Sequence[Frame],

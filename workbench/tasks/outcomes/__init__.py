@@ -31,6 +31,9 @@ class Table(Protocol):
     def add(self, prediction: Any, label: Any) -> None:
         """Add one image; label: None where it has none."""
 
+    def replace(self, place: int, prediction: Any, before: Any, after: Any) -> None:
+        """Take another label for the image at a place; before: the one that was added."""
+
     def measure(self, threshold: float) -> Figures:
         """Return the figures of the labeled images."""
 
@@ -45,6 +48,12 @@ class Table(Protocol):
 
     def rank_doubts(self, threshold: float) -> np.ndarray:
         """Return how unsure the model is of each image: float64 (N,), 0 to 1."""
+
+    def rank_suspects(self, threshold: float) -> np.ndarray:
+        """Return how surely the model contradicts each label: float64 (N,), 0 to 1, 0: not at all.
+
+        The label may be wrong there, or the model is; a person looks.
+        """
 
 
 def make_table(task: str, classes: Sequence[str]) -> Table:

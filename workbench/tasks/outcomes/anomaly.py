@@ -21,12 +21,23 @@ class Table:
 
     def add(self, prediction: AnomalyPrediction, label: AnomalyLabel | None) -> None:
         """Add one image; label: None where it has none."""
+        if label is not None:
+            self._heat.add_image(prediction, label)
         self._scores.append(prediction.score)
-        if label is None:
-            self._verdicts.append(NONE)
-            return
-        self._verdicts.append(ABNORMAL if label.verdict == "abnormal" else NORMAL)
-        self._heat.add_image(prediction, label)
+        self._verdicts.append(find_verdict(label))
+
+    def replace(
+        self,
+        place: int,
+        prediction: AnomalyPrediction,
+        before: AnomalyLabel | None,
+        after: AnomalyLabel | None,
+    ) -> None:
+        """Take another label for the image at a place; before: the one that was added."""
+        for label, sign in ((after, 1), (before, -1)):
+            if label is not None:
+                self._heat.add_image(prediction, label, sign)
+        self._verdicts[place] = find_verdict(after)
 
     @property
     def scores(self) -> np.ndarray:
@@ -71,3 +82,40 @@ class Table:
         """Return how near each score is to the threshold: float64 (N,), 1 on it."""
         doubts: np.ndarray = 1 - np.clip(np.abs(np.clip(self.scores, 0, 1) - threshold), 0, 1)
         return doubts
+
+    def find_threshold(self, overkill: float | None, escape: float | None) -> float | None:
+        """Return the threshold at which a rate, 0..1, is just met on the labeled images.
+
+        overkill: of normal images; the lowest such threshold. escape: of abnormal ones; the
+        highest. None where no image has that verdict.
+        """
+        verdict, rate = (NORMAL, overkill) if overkill is not None else (ABNORMAL, escape)
+        assert rate is not None
+        scores = np.sort(np.clip(self.scores[self.verdicts == verdict], 0, 1))
+        if not len(scores):
+            return None
+        wrong = int(rate * len(scores) + 1e-9)  # so many may lie on the wrong side
+        if wrong >= len(scores):
+            return 0.0 if verdict == NORMAL else 1.0
+        if verdict == ABNORMAL:
+            return float(scores[wrong])
+        low = scores[-1 - wrong]
+        high = scores[-wrong] if wrong else min(1.0, low + 0.02)
+        return float((low + high) / 2) if high > low else float(np.nextafter(low, 2))
+
+    def rank_suspects(self, threshold: float) -> np.ndarray:
+        """Return how far beyond the threshold a score contradicts its verdict: float64 (N,)."""
+        room = max(threshold, 1 - threshold, 1e-9)
+        beyond = (np.clip(self.scores, 0, 1) - threshold) / room
+        contradicts = np.select(
+            [self.verdicts == NORMAL, self.verdicts == ABNORMAL], [beyond, -beyond]
+        )
+        suspects: np.ndarray = np.maximum(contradicts, 0)
+        return suspects
+
+
+def find_verdict(label: AnomalyLabel | None) -> int:
+    """Return the number of a label's verdict."""
+    if label is None:
+        return NONE
+    return ABNORMAL if label.verdict == "abnormal" else NORMAL

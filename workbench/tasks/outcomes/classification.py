@@ -1,6 +1,7 @@
 """Outcomes of classification: the right class, a wrong one, or none that was sure enough."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,17 +18,31 @@ class Table:
         self._indexes = {name: index for index, name in enumerate(classes)}
         self._scores: list[np.ndarray] = []
         self._labels: list[int] = []
+        self._joined: np.ndarray | None = None
 
     def add(self, prediction: ClassPrediction, label: ClassLabel | None) -> None:
         """Add one image; label: None where it has none."""
         self._scores.append(score_row(prediction, self._indexes))
-        found = -1 if label is None else find_index(label.class_name, self._indexes)
-        self._labels.append(found)
+        self._labels.append(self._find(label))
+        self._joined = None
+
+    def replace(
+        self, place: int, prediction: ClassPrediction, before: Any, after: ClassLabel | None
+    ) -> None:
+        """Take another label for the image at a place."""
+        self._labels[place] = self._find(after)
+
+    def _find(self, label: ClassLabel | None) -> int:
+        """Return the index of the labeled class, -1 without a label."""
+        return -1 if label is None else find_index(label.class_name, self._indexes)
 
     @property
     def scores(self) -> np.ndarray:
         """The probability of each class: float64 (N, K)."""
-        return np.array(self._scores, np.float64).reshape(len(self._labels), len(self.classes))
+        if self._joined is None:
+            shape = len(self._labels), len(self.classes)
+            self._joined = np.array(self._scores, np.float64).reshape(shape)
+        return self._joined
 
     @property
     def labels(self) -> np.ndarray:
@@ -71,3 +86,14 @@ class Table:
         best = np.sort(self.scores, axis=1)
         doubts: np.ndarray = 1 - (best[:, -1] - best[:, -2])
         return doubts
+
+    def rank_suspects(self, threshold: float) -> np.ndarray:
+        """Return the lead of the predicted class over the labeled one: float64 (N,), 0 for none.
+
+        Source: the margin of confident learning (Northcutt et al., 2021).
+        """
+        scores, labels = self.scores, self.labels
+        if not scores.size:
+            return np.zeros(len(labels))
+        of_label = np.take_along_axis(scores, np.maximum(labels, 0)[:, None], 1)[:, 0]
+        return np.where(labels < 0, 0.0, scores.max(axis=1) - of_label)

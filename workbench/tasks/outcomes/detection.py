@@ -1,6 +1,7 @@
 """Outcomes of detection: boxes that were missed, of the wrong class, or made up."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,16 +25,39 @@ class Table:
 
     def add(self, prediction: BoxPrediction, label: BoxLabel | None) -> None:
         """Add one image; label: None where it has none."""
-        found = make_box_arrays(prediction.boxes, self._indexes)
-        self._scores.append(found.scores)
-        if label is None:
-            self._places.append(-1)
-            return
-        self._places.append(self.matches.image_count)
-        truth = make_box_arrays(label.boxes, self._indexes)
-        self._average.add_image(truth, found)
-        self.matches.add_image(truth, found)
+        self._scores.append(make_box_arrays(prediction.boxes, self._indexes).scores)
+        self._places.append(-1)
+        if label is not None:
+            self.replace(len(self._places) - 1, prediction, None, label)
+
+    def replace(
+        self, place: int, prediction: BoxPrediction, before: Any, after: BoxLabel | None
+    ) -> None:
+        """Take another label for the image at a place."""
         self._measured = None
+        row = self._places[place]
+        if after is None:
+            self._forget(place)
+            return
+        found = make_box_arrays(prediction.boxes, self._indexes)
+        truth = make_box_arrays(after.boxes, self._indexes)
+        for kept in (self.matches, self._average):
+            if row < 0:
+                kept.add_image(truth, found)
+            else:
+                kept.replace_image(row, truth, found)
+        if row < 0:
+            self._places[place] = self.matches.image_count - 1
+
+    def _forget(self, place: int) -> None:
+        """Leave the image at a place without a label."""
+        row = self._places[place]
+        if row < 0:
+            return
+        self.matches.remove_image(row)
+        self._average.remove_image(row)
+        self._places[place] = -1
+        self._places = [other - (other > row) for other in self._places]
 
     def measure(self, threshold: float) -> Figures:
         """Return the figures of the labeled images."""
@@ -96,6 +120,18 @@ class Table:
         """Return how near the least sure box is to the threshold: float64 (N,), 0 for no box."""
         nearest = [np.abs(scores - threshold).min(initial=1.0) for scores in self._scores]
         return 1 - np.array(nearest, np.float64)
+
+    def rank_suspects(self, threshold: float) -> np.ndarray:
+        """Return the score of the surest box that contradicts the label: float64 (N,).
+
+        It found nothing that is labeled, or a thing of another class.
+        """
+        columns, images = self.matches.columns, self.matches.image_count
+        labeled = np.append(columns["labeled_class"], -1)[columns["partner"]]
+        contradicts = labeled != columns["class"]
+        surest = np.zeros(images)
+        np.maximum.at(surest, columns["image"][contradicts], columns["score"][contradicts])
+        return self._spread(np.where(surest >= threshold, surest, 0.0), 0.0)
 
     def _spread(self, values: np.ndarray, absent: float) -> np.ndarray:
         """Return values of the labeled images at the places of all: (N,)."""

@@ -1,6 +1,8 @@
 """Outcomes of segmentation: how well the areas of an image lie over each other."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +13,16 @@ from ..segmentation import MaskLabel, MaskPrediction, measure_confusion
 from .words import CORRECT, FALSE_NEGATIVE, FALSE_POSITIVE, UNLABELED, WRONG_CLASS
 
 LEVELS = 256  # of the probability that a pixel is not background
+CONFIDENT = 0.9  # probability from which a model's word is held against a label
 GOOD_OVERLAP = 0.5  # IoU of all classes together from which an image counts as correct
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """The pixels of one labeled image: keys of label, candidate and level, and how many of each."""
+
+    keys: np.ndarray
+    numbers: np.ndarray
 
 
 class Table:
@@ -24,61 +35,85 @@ class Table:
         self.classes = list(classes)
         self._size = len(classes) + 1
         self._indexes = {name: index for index, name in enumerate(classes, 1)}
-        self._places: list[int] = []  # of an image among the labeled ones, -1 without a label
-        self._keys: list[np.ndarray] = []
-        self._counts: list[np.ndarray] = []
+        self._counts: list[Counts | None] = []  # None for an image without a label
         self._doubts: list[float] = []
-        self._labeled = 0
+        self._joined: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._last: tuple[float, np.ndarray] | None = None  # a threshold and its confusion
 
     def add(self, prediction: MaskPrediction, label: MaskLabel | None) -> None:
         """Add one image; label: None where it has none. Raises InvalidLabel for another size."""
+        counts = self._count(prediction, label)
         share = prediction.foreground.astype(np.float32) / 255
         self._doubts.append(float((4 * share * (1 - share)).max(initial=0)))
+        self._counts.append(counts)
+        self._joined = self._last = None
+
+    def replace(
+        self, place: int, prediction: MaskPrediction, before: Any, after: MaskLabel | None
+    ) -> None:
+        """Take another label for the image at a place. Raises InvalidLabel for another size."""
+        self._counts[place] = self._count(prediction, after)
+        self._joined = self._last = None
+
+    def _count(self, prediction: MaskPrediction, label: MaskLabel | None) -> Counts | None:
+        """Return the pixels by label, candidate and level; None without a label."""
         if label is None:
-            self._places.append(-1)
-            return
+            return None
         if label.mask.shape != prediction.candidates.shape:
             raise InvalidLabel(
                 f"The mask is {label.mask.shape} (height, width), its prediction "
                 f"{prediction.candidates.shape}; predict the image again."
             )
-        counts = self._count(prediction, label.mask)
-        keys = np.flatnonzero(counts)
-        self._places.append(self._labeled)
-        self._keys.append(keys + self._labeled * len(counts))
-        self._counts.append(counts[keys])
-        self._labeled += 1
-
-    def _count(self, prediction: MaskPrediction, truth: np.ndarray) -> np.ndarray:
-        """Return pixels by label, candidate and level: int64 (size * size * LEVELS,)."""
         order = [0, *(find_index(name, self._indexes) for name in prediction.classes)]
         table = np.array(order, np.uint32)
         length = self._size * self._size * LEVELS
         counts = np.zeros(length, np.int64)
-        for rows in row_strips(truth.shape):
+        for rows in row_strips(label.mask.shape):
             candidates = table[prediction.candidates[rows]]
-            keys = (truth[rows].astype(np.uint32) * self._size + candidates) * LEVELS
+            keys = (label.mask[rows].astype(np.uint32) * self._size + candidates) * LEVELS
             counts += np.bincount((keys + prediction.foreground[rows]).ravel(), minlength=length)
-        return counts
+        found = np.flatnonzero(counts)
+        return Counts(found.astype(np.int32), counts[found])
+
+    @property
+    def labeled(self) -> np.ndarray:
+        """Which images have a label: bool (N,)."""
+        return np.array([counts is not None for counts in self._counts], np.bool_)
+
+    def _join(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return image (among the labeled), key and number of pixels of all counts: int64 (C,)."""
+        if self._joined is None:
+            known = [counts for counts in self._counts if counts is not None]
+            images = np.repeat(np.arange(len(known)), [len(counts.keys) for counts in known])
+            empty = np.zeros(0, np.int64)
+            keys = np.concatenate([empty, *(counts.keys for counts in known)])
+            numbers = np.concatenate([empty, *(counts.numbers for counts in known)])
+            self._joined = images.astype(np.int64), keys, numbers
+        return self._joined
 
     def count_pixels(self, threshold: float) -> np.ndarray:
         """Return the confusion of each labeled image: int64 (M, size, size), background first."""
+        if self._last is None or self._last[0] != threshold:
+            self._last = threshold, self._count_pixels(threshold)
+        return self._last[1]
+
+    def _count_pixels(self, threshold: float) -> np.ndarray:
+        """Return what `count_pixels` does, counted."""
         size = self._size
-        keys = np.concatenate([np.zeros(0, np.int64), *self._keys])
-        counts = np.concatenate([np.zeros(0, np.int64), *self._counts])
+        images, keys, numbers = self._join()
         pairs, levels = keys // LEVELS, keys % LEVELS
         is_found = levels >= np.ceil(threshold * (LEVELS - 1))
         found = np.where(is_found, pairs % size, 0)
-        cells = pairs // size * size + found
-        shape = (self._labeled, size, size)
-        confusion = np.bincount(cells, counts, minlength=int(np.prod(shape)))
+        cells = (images * size + pairs // size) * size + found
+        shape = (int(self.labeled.sum()), size, size)
+        confusion = np.bincount(cells, numbers, minlength=int(np.prod(shape)))
         return np.rint(confusion).astype(np.int64).reshape(shape)
 
     def measure(self, threshold: float) -> Figures:
         """Return the figures of the labeled images."""
-        decided = threshold if self._labeled else None
-        confusion = self.count_pixels(threshold).sum(axis=0)
-        return measure_confusion(confusion, self.classes, self._labeled, decided)
+        confusion = self.count_pixels(threshold)
+        decided = threshold if len(confusion) else None
+        return measure_confusion(confusion.sum(axis=0), self.classes, len(confusion), decided)
 
     def judge(self, threshold: float) -> np.ndarray:
         """Return the outcome of each image: uint8 (N,).
@@ -95,7 +130,7 @@ class Table:
 
     def count_cell(self, row: int, column: int, threshold: float) -> np.ndarray:
         """Return how many pixels of one cell of the confusion each image holds: int64 (N,)."""
-        return self._spread(self.count_pixels(threshold)[:, row, column], 0)
+        return self._spread(self.count_pixels(threshold)[:, row, column], 0).astype(np.int64)
 
     def rank_errors(self, threshold: float) -> np.ndarray:
         """Return one minus the overlap (IoU) of all classes together: float64 (N,)."""
@@ -105,9 +140,27 @@ class Table:
         """Return how near to one half the probability of the least sure pixel is: float64 (N,)."""
         return np.array(self._doubts, np.float64)
 
+    def rank_suspects(self, threshold: float) -> np.ndarray:
+        """Return the share of areas on which the model is sure of another class: float64 (N,).
+
+        Sure is a probability of CONFIDENT that a pixel is its candidate's, or that it is none.
+        """
+        images, keys, numbers = self._join()
+        pairs, levels = keys // LEVELS, keys % LEVELS
+        labeled, candidate = pairs // self._size, pairs % self._size
+        sure = CONFIDENT * (LEVELS - 1)
+        is_other = (levels >= sure) & (candidate != labeled)
+        is_other |= (levels <= LEVELS - 1 - sure) & (labeled > 0)
+        count = int(self.labeled.sum())
+        wrong = np.bincount(images, numbers * is_other, minlength=count)
+        area = np.bincount(images, numbers * (is_other | (labeled > 0)), minlength=count)
+        return self._spread(wrong / np.maximum(area, 1), 0.0)
+
     def _spread(self, values: np.ndarray, absent: float) -> np.ndarray:
         """Return values of the labeled images at the places of all: (N,)."""
-        return np.append(values, absent)[np.array(self._places, np.int64)]
+        spread = np.full(len(self._counts), absent, np.float64)
+        spread[self.labeled] = values
+        return spread
 
 
 def _count_wrong(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
