@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from .errors import InvalidModel, SourceNotFound
+from .errors import InvalidModel, InvalidSetting, SourceNotFound, UnknownClass
 from .limits import cpu_limit
 from .model_card import NETWORK, ModelCard, read_card
 from .photos.reading import make_image_array, read_image
 from .tasks import find_task
-from .tasks.framing import Frame, cut_inputs, make_frames
+from .tasks.framing import Frame, cut_inputs, make_frames, merge_maps
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -85,6 +85,32 @@ class Model:
         outputs = self.run_network(image, frames)
         decided = self.card.threshold if threshold is None else float(threshold)
         return find_task(self.task).room.decode(outputs, frames, self.card.classes, decided)
+
+    def explain(self, source: Source, class_name: str | None = None) -> np.ndarray:
+        """Return how much each place of an image speaks for a class: float32 (h, w), 0..1.
+
+        It covers the whole image, more coarsely. class_name: the predicted class unless given.
+        What is shown is the probability that the model would give to an image that looks like that
+        place everywhere. Raises InvalidSetting for other project types, UnknownClass, and
+        InvalidModel for a model of an earlier version.
+        """
+        if self.task != "classification":
+            raise InvalidSetting(f"Only classification is explained by a map, not {self.task}.")
+        if "evidence" not in self.card.outputs:
+            raise InvalidModel("This model came before maps were made; train it again to get one.")
+        image = read_source(source)
+        frames = make_frames(image.shape[:2], self.card.framing)
+        outputs = self.run_network(image, frames)
+        decided = class_name or self.predict_array(image).class_name
+        if decided not in self.card.classes:
+            known = ", ".join(self.card.classes)
+            raise UnknownClass(f"The model has no class {decided!r}. It knows: {known}.")
+        evidence = outputs[0]["evidence"].astype(np.float32)  # (K, h, w)
+        stride = frames[0].input_size[0] / evidence.shape[1]
+        merged = merge_maps([evidence], [frames[0].shrunk(stride)])  # (K, h, w), of the image alone
+        scores = np.exp(merged - merged.max(axis=0))
+        found: np.ndarray = scores[self.card.classes.index(decided)] / scores.sum(axis=0)
+        return found
 
     def run_network(
         self, image: np.ndarray, frames: Sequence[Frame]

@@ -119,7 +119,7 @@ class Report:
         """Return the report for a terminal: headline, where it comes from, and a table."""
         name = find_task(self.task).title
         width = max(map(len, self.overall), default=0)
-        figures = [f"  {key:<{width}}  {value}" for key, value in self._overall_texts().items()]
+        figures = [f"  {key:<{width}}  {value}" for key, value in self.overall_texts().items()]
         return "\n".join(
             [
                 f"{name} report",
@@ -135,7 +135,7 @@ class Report:
 
     __repr__ = __str__
 
-    def _overall_texts(self) -> dict[str, str]:
+    def overall_texts(self) -> dict[str, str]:
         """Return the overall figures as text, each interval beside what it belongs to."""
         texts = {}
         for name, value in self.overall.items():
@@ -147,7 +147,7 @@ class Report:
                 texts[name] += f"  (95 % interval {low:.3f} to {high:.3f})"
         return texts
 
-    def _table_rows(self) -> list[list[str]]:
+    def table_rows(self) -> list[list[str]]:
         """Return the table of the classes as text, its first row the heading."""
         columns = list(next(iter(self.per_class.values()), {}))
         rows = [["class", *columns]]
@@ -161,7 +161,7 @@ class Report:
 
     def _table_lines(self) -> list[str]:
         """Return the table of the classes as aligned lines; long names are cut."""
-        rows = [[shorten(row[0], 32), *row[1:]] for row in self._table_rows()]
+        rows = [[shorten(row[0], 32), *row[1:]] for row in self.table_rows()]
         widths = [max(map(len, column)) for column in zip(*rows)]
         return [
             "  "
@@ -177,9 +177,9 @@ class Report:
         origin = "<br>".join(map(escape, self.origin))
         overall = "".join(
             f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(text)}</td></tr>"
-            for name, text in self._overall_texts().items()
+            for name, text in self.overall_texts().items()
         )
-        heading, *rows = (list(map(escape, row)) for row in self._table_rows())
+        heading, *rows = (list(map(escape, row)) for row in self.table_rows())
         head = "".join(f"<th>{cell}</th>" for cell in heading)
         body = "".join(
             f"<tr><th style='text-align:left'>{row[0]}</th>"

@@ -8,7 +8,7 @@ from .store.images import ImageRow, find_images
 from .store.labels import read_revision, read_revisions
 from .store.predictions import read_prediction, read_predictions
 from .store.search import ANY, Filter, list_ids
-from .store.snapshots import Snapshot, add_new_classes, count_changes
+from .store.snapshots import Snapshot, add_new_classes, count_changes, list_trained
 from .tasks.outcomes import make_table
 
 PART = 200  # images read at once
@@ -25,7 +25,7 @@ def list_reviewed(
     ids = list_ids(store, wanted)
     if split in (None, "train"):
         return ids
-    trained = {item.image_id for item in snapshot.items if item.split == "train"}
+    trained = list_trained(store, snapshot.id)
     return [image_id for image_id in ids if image_id not in trained]
 
 

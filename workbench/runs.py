@@ -46,6 +46,8 @@ from .training import reap, start_process
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from .batch import BatchReport
+
 ACTIVE = ("queued", "running")
 POLL_SECONDS = 0.2
 CANCEL_SECONDS = 60.0  # how long a run may take to save where it stands, before it is killed
@@ -55,7 +57,7 @@ class Run:
     """One training run: what it was asked, how far it is, and what came out of it."""
 
     def __init__(self, store: Store, row: RunRow) -> None:
-        self._store = store
+        self.store = store
         self._row = row
         self.folder = run_path(store.folder, row.id)
         self._reader = EventReader(self.folder)
@@ -86,8 +88,8 @@ class Run:
 
     def _change(self, **values: str) -> None:
         """Write name or note, and read the row again."""
-        change_run(self._store, self.id, **values)
-        self._row = find_run(self._store, self.id)
+        change_run(self.store, self.id, **values)
+        self._row = find_run(self.store, self.id)
 
     @property
     def created(self) -> datetime:
@@ -102,12 +104,12 @@ class Run:
     @cached_property
     def snapshot(self) -> Snapshot:
         """The frozen version of the project that the run trains on."""
-        return read_snapshot(self._store, self._row.snapshot_id)
+        return read_snapshot(self.store, self._row.snapshot_id)
 
     @property
     def changed_labels(self) -> int:
         """How many labels of the project changed since that snapshot."""
-        return count_changes(self._store, self._row.snapshot_id)
+        return count_changes(self.store, self._row.snapshot_id)
 
     def _update(self) -> RunState:
         """Return the state after all events so far."""
@@ -178,8 +180,8 @@ class Run:
     def __repr__(self) -> str:
         """Return the run in a line."""
         status = self.status
-        main = self.metrics.get(find_task(self._store.task).main_figure)
-        figure = "" if main is None else f", {find_task(self._store.task).main_figure} {main:.3f}"
+        main = self.metrics.get(find_task(self.store.task).main_figure)
+        figure = "" if main is None else f", {find_task(self.store.task).main_figure} {main:.3f}"
         return f"<Run {self.name!r} ({self.id}), {status}, {self._state.progress:.0%}{figure}>"
 
     def wait(self, timeout: float | None = None, progress: Progress = True) -> str:
@@ -232,7 +234,7 @@ class Run:
     def delete(self) -> None:
         """Delete the run, its model and its predictions; an active one is cancelled first."""
         self.cancel()
-        delete_run(self._store, self.id)
+        delete_run(self.store, self.id)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def model(self) -> Model:
@@ -268,18 +270,31 @@ class Run:
         Images that the run has predicted before are not predicted again.
         """
         wanted = [Filter(split=ANY if split is None else split)]
-        ids = list_ids(self._store, wanted)
+        ids = list_ids(self.store, wanted)
         self._predict_ids(ids, progress)
         return len(ids)
 
     def _predict_ids(self, ids: list[int], progress: Progress) -> None:
         """Predict and store the images that are not predicted yet."""
-        predict_images(self._store, self.id, self.model(), ids, progress)
+        predict_images(self.store, self.id, self.model(), ids, progress)
+
+    def predict_files(
+        self, source: Any, path: str | os.PathLike[str], progress: Progress = True
+    ) -> BatchReport:
+        """Predict photos that are in no project, and write a row for each to a .csv or .json file.
+
+        source: a file, folder, glob or archive, as for project.add_images. Each row has the counts
+        or the covered share of each class, or the verdict. Raises SourceNotFound and
+        UnsupportedFormat.
+        """
+        from .batch import predict_files
+
+        return predict_files(self.model(), source, os.fspath(path), self.threshold, progress)
 
     def prediction(self, image: Any) -> Any:
         """Return what the run's model says of an image of the project; predicted now if need be."""
         self._predict_ids([image.id], progress=False)
-        return decide(read_prediction(self._store, self.id, image.id), self.threshold)
+        return decide(read_prediction(self.store, self.id, image.id), self.threshold)
 
     def accept(self, image: Any, threshold: float | None = None) -> None:
         """Make what the model says of an image its label; the label's history says so.
@@ -290,7 +305,7 @@ class Run:
         limit = self.threshold if threshold is None else check_threshold(threshold)
         prediction = decide(self.prediction(image), limit)
         author = ", ".join(filter(None, (find_author(), f"from {self.name}")))
-        accept_prediction(self._store, self.snapshot, image.id, prediction, author)
+        accept_prediction(self.store, self.snapshot, image.id, prediction, author)
 
     @property
     def threshold(self) -> float:
@@ -310,7 +325,7 @@ class Run:
         split: None for all. Images that the run was trained on count in "train" alone, wherever
         they are now. threshold: None for the model's own. Raises NotEnoughLabels for no images.
         """
-        ids = list_reviewed(self._store, self.snapshot, split, labeled=True)
+        ids = list_reviewed(self.store, self.snapshot, split, labeled=True)
         if not ids:
             where = "the project" if split is None else f"the {split} split"
             raise NotEnoughLabels(
@@ -324,12 +339,12 @@ class Run:
         labeled: True or False for those with or without a label alone. Images that are not
         predicted yet are predicted now.
         """
-        return self._review(list_reviewed(self._store, self.snapshot, split, labeled), split)
+        return self._review(list_reviewed(self.store, self.snapshot, split, labeled), split)
 
     def _review(self, ids: list[int], split: str | None) -> Review:
         """Return the review of some images."""
         self._predict_ids(ids, progress=True)
-        reader = ReviewReader(self._store, self.id, self.name, self.snapshot, ids)
+        reader = ReviewReader(self.store, self.id, self.name, self.snapshot, ids)
         for _ in reader.read():
             pass
         return reader.make_review(split, self.threshold)
@@ -342,7 +357,7 @@ class Run:
         from .plots import plot_predictions  # matplotlib takes half a second to import
 
         wanted = [Filter(split=ANY if split is None else split)]
-        ids = list_ids(self._store, wanted)
+        ids = list_ids(self.store, wanted)
         count = min(limit, len(ids))
         chosen = [ids[place * len(ids) // count] for place in range(count)]
         self._predict_ids(chosen, progress=False)
@@ -350,10 +365,10 @@ class Run:
             (
                 read_pixels(row),
                 row.name,
-                read_label(self._store, row.id),
-                decide(read_prediction(self._store, self.id, row.id), self.threshold),
+                read_label(self.store, row.id),
+                decide(read_prediction(self.store, self.id, row.id), self.threshold),
             )
-            for row in (find_image(self._store, image_id) for image_id in chosen)
+            for row in (find_image(self.store, image_id) for image_id in chosen)
         )
         colors = dict(zip(self.snapshot.classes, self.snapshot.colors))
         return plot_predictions(cells, self.snapshot.classes, colors, limit)

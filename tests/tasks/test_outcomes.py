@@ -168,8 +168,28 @@ def test_suspects_are_labeled_and_within_bounds(task: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10_000))
+def test_a_class_is_held_by_label_or_prediction(task: str, seed: int) -> None:
+    pairs = draw(task, seed)
+    table = fill(task, pairs)
+    room = TASKS[task].room
+    classes = list(VERDICTS) if task == "anomaly" else CLASSES
+    assert ((table.find_scores() >= 0) & (table.find_scores() <= 1)).all()
+    for index, name in enumerate(classes):
+        held = table.holds_class(index, 0.5)
+        for is_held, (prediction, label) in zip(held, pairs):
+            said = [room.make_label(prediction, dict(zip(classes, classes)), classes), label]
+            if task == "classification" and prediction.score < 0.5:
+                continue
+            names = {key for one in said if one for key in room.count_items(one, classes)}
+            assert is_held == (name in names)
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_an_empty_table_has_no_outcomes(task: str) -> None:
     table = fill(task, [])
+    assert len(table.find_scores()) == len(table.holds_class(0, 0.5)) == 0
     assert len(table.judge(0.5)) == len(table.rank_errors(0.5)) == len(table.rank_doubts(0.5)) == 0
     assert table.measure(0.5).counts["images"] == 0
 

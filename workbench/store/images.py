@@ -306,8 +306,13 @@ def read_thumbnail(store: Store, image_id: int) -> bytes:
 
 def _make_thumbnail(row: ImageRow) -> bytes:
     """Return the small JPEG of an image."""
-    picture = Image.fromarray(read_pixels(row))
-    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX, reducing_gap=2.0)
+    return encode_small(read_pixels(row), THUMBNAIL_SIDE)
+
+
+def encode_small(image: np.ndarray, side: int) -> bytes:
+    """Return a uint8 (H, W, 3) image as a JPEG of at most `side` pixels in width and height."""
+    picture = Image.fromarray(image)
+    picture.thumbnail((side, side), Image.Resampling.BOX, reducing_gap=2.0)
     buffer = io.BytesIO()
     picture.save(buffer, "jpeg", quality=85)
     return buffer.getvalue()

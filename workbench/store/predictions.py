@@ -63,10 +63,11 @@ def read_prediction(store: Store, run_id: str, image_id: int) -> Any:
 
 
 def read_predictions(store: Store, run_id: str, image_ids: Sequence[int]) -> Iterator[Any]:
-    """Yield (image id, prediction) of up to some hundred images, without those not predicted."""
+    """Yield (image id, prediction) of up to some hundred images, by id, for those that have one."""
     table = schema.predictions
     query = sa.select(table.c.image_id, table.c.record, table.c.has_arrays)
     query = query.where(table.c.run_id == run_id, table.c.image_id.in_(image_ids))
+    query = query.order_by(table.c.image_id)
     room = find_task(store.task).room
     with reading(store) as connection:
         rows = connection.execute(query).all()

@@ -183,6 +183,15 @@ def _make_item(store: Store, row: Any, names: Mapping[int, str]) -> SnapshotItem
     )
 
 
+def list_trained(store: Store, snapshot_id: int) -> set[int]:
+    """Return the ids of the images that were in the train split of a snapshot."""
+    table = schema.snapshot_items
+    query = sa.select(table.c.image_id)
+    query = query.where(table.c.snapshot_id == snapshot_id, table.c.split == "train")
+    with reading(store) as connection:
+        return set(connection.execute(query).scalars())
+
+
 def count_changes(store: Store, snapshot_id: int) -> int:
     """Return how many labels changed since the snapshot: made, changed, taken away, or removed."""
     items, images = schema.snapshot_items, schema.images

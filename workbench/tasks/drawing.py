@@ -101,10 +101,16 @@ def _spread(values: np.ndarray) -> np.ndarray:
 
 def draw_heat(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """Return the image with a heat map, float32 (H, W), over it on the one fixed scale 0..1."""
-    steps = np.linspace(0, 1, 256)
-    colors = np.stack([np.interp(steps, HEAT_STOPS, part) for part in zip(*HEAT_COLORS)], axis=1)
+    table = make_heat_table()
     levels = np.clip(heat * 255, 0, 255).astype(np.uint8)
-    return blend(image, levels, colors, np.interp(steps, HEAT_STOPS, HEAT_FILLS))
+    return blend(image, levels, table[:, :3], table[:, 3])
+
+
+def make_heat_table() -> np.ndarray:
+    """Return the one scale of heat from 0 to 1: float64 (256, 4), RGB 0..255 and fill 0..1."""
+    steps = np.linspace(0, 1, 256)
+    parts = [*zip(*HEAT_COLORS), HEAT_FILLS]
+    return np.stack([np.interp(steps, HEAT_STOPS, part) for part in parts], axis=1)
 
 
 def draw_banner(image: np.ndarray, text: str, color: Color, ending: str = "") -> np.ndarray:

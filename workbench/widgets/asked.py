@@ -24,11 +24,15 @@ class AskedWidget(anywidget.AnyWidget):
 
     answers: {name: function of the widget and the params}; an error in one is an answer too.
     without: what a front end that cannot show widgets says instead. seconds: between two ticks.
+    lock: of those that share what they show; None for one of its own.
     """
 
-    def __init__(self, answers: Answers, without: str, seconds: float) -> None:
+    def __init__(
+        self, answers: Answers, without: str, seconds: float, lock: Any | None = None
+    ) -> None:
         self._answers, self._without = answers, without
-        self._lock = threading.RLock()  # messages may come on another thread than cells run on
+        # Messages may come on another thread than cells run on. Linked widgets share one lock.
+        self._lock = threading.RLock() if lock is None else lock
         self._loop = find_loop()
         super().__init__()
         self.on_msg(self._on_message)

@@ -12,9 +12,14 @@ PRESETS = TASK_PRESETS["classification"]
 
 
 class ClassificationModel(Network):
-    """Scores for each class from the average and the highest feature of the whole image."""
+    """Scores for each class from the average and the highest feature of the whole image.
 
-    output_names = ("logits",)
+    evidence: what the scores would be if the whole image looked as each place of it does: a class
+    activation map. Source: Learning Deep Features for Discriminative Localization (Zhou et al.,
+    2016).
+    """
+
+    output_names = ("logits", "evidence")
 
     def __init__(self, classes: Sequence[str], weights: str) -> None:
         super().__init__()
@@ -22,11 +27,17 @@ class ClassificationModel(Network):
         self.dropout = nn.Dropout(0.2)
         self.head = nn.Linear(2 * self.backbone.channels[-1], len(classes))
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
-        """Return logits (N, K) of normalised float (N, 3, H, W) images."""
-        features = self.backbone(images)[-1]  # (N, C, H / 16, W / 16)
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits (N, K) and evidence (N, K, h, w) of normalised float (N, 3, H, W) images.
+
+        h and w are H / 16 and W / 16.
+        """
+        features = self.backbone(images)[-1]  # (N, C, h, w)
         pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)  # (N, 2 C)
-        return (self.head(self.dropout(pooled)),)
+        of_mean, of_highest = self.head.weight.chunk(2, dim=1)  # (K, C) each
+        kernel = (of_mean + of_highest)[:, :, None, None]
+        evidence = nn.functional.conv2d(features, kernel, self.head.bias)
+        return self.head(self.dropout(pooled)), evidence
 
 
 def build_model(classes: Sequence[str], settings: Settings) -> ClassificationModel:

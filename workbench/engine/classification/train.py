@@ -64,7 +64,7 @@ def compute_loss(
     model: nn.Module, inputs: torch.Tensor, targets: list[int], weights: torch.Tensor
 ) -> torch.Tensor:
     """Return the cross entropy of a batch; weights float (K,) lift rare classes."""
-    (logits,) = model(inputs)  # (N, K)
+    logits, _ = model(inputs)  # (N, K)
     return nn.functional.cross_entropy(
         logits.float(),
         torch.tensor(targets, device=logits.device),

@@ -55,6 +55,12 @@ class Table(Protocol):
         The label may be wrong there, or the model is; a person looks.
         """
 
+    def find_scores(self) -> np.ndarray:
+        """Return the highest score in each image, 0 for none: float64 (N,), 0 to 1."""
+
+    def holds_class(self, class_index: int, threshold: float) -> np.ndarray:
+        """Return whether each image's label or prediction holds a class: bool (N,)."""
+
 
 def make_table(task: str, classes: Sequence[str]) -> Table:
     """Return an empty table of a project type."""

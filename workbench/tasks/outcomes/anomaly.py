@@ -113,6 +113,17 @@ class Table:
         suspects: np.ndarray = np.maximum(contradicts, 0)
         return suspects
 
+    def find_scores(self) -> np.ndarray:
+        """Return the scores, cut off at 0 and 1: float64 (N,)."""
+        scores: np.ndarray = np.clip(self.scores, 0, 1)
+        return scores
+
+    def holds_class(self, class_index: int, threshold: float) -> np.ndarray:
+        """Return whether a verdict (0 normal, 1 abnormal) is labeled or predicted: bool (N,)."""
+        flagged = (self.scores >= threshold).astype(np.int64)
+        held: np.ndarray = (self.verdicts == class_index) | (flagged == class_index)
+        return held
+
 
 def find_verdict(label: AnomalyLabel | None) -> int:
     """Return the number of a label's verdict."""

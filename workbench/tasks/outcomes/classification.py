@@ -97,3 +97,14 @@ class Table:
             return np.zeros(len(labels))
         of_label = np.take_along_axis(scores, np.maximum(labels, 0)[:, None], 1)[:, 0]
         return np.where(labels < 0, 0.0, scores.max(axis=1) - of_label)
+
+    def find_scores(self) -> np.ndarray:
+        """Return the highest probability of each image: float64 (N,)."""
+        best: np.ndarray = self.scores.max(axis=1, initial=0)
+        return best
+
+    def holds_class(self, class_index: int, threshold: float) -> np.ndarray:
+        """Return whether a class is labeled or predicted: bool (N,)."""
+        is_predicted = decide(self.scores, threshold) == class_index
+        held: np.ndarray = (self.labels == class_index) | is_predicted
+        return held

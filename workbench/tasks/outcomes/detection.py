@@ -7,7 +7,7 @@ import numpy as np
 
 from ..detection import BoxLabel, BoxPrediction, measure_boxes
 from ..figures import Figures
-from ..matching import AveragePrecision, BoxMatches, make_box_arrays
+from ..matching import AveragePrecision, BoxArrays, BoxMatches, make_box_arrays
 from .words import CORRECT, FALSE_NEGATIVE, FALSE_POSITIVE, UNLABELED, WRONG_CLASS
 
 
@@ -21,11 +21,11 @@ class Table:
         self._average = AveragePrecision(len(classes))
         self._measured: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._places: list[int] = []  # of an image among the labeled ones, -1 without a label
-        self._scores: list[np.ndarray] = []
+        self._found: list[BoxArrays] = []
 
     def add(self, prediction: BoxPrediction, label: BoxLabel | None) -> None:
         """Add one image; label: None where it has none."""
-        self._scores.append(make_box_arrays(prediction.boxes, self._indexes).scores)
+        self._found.append(make_box_arrays(prediction.boxes, self._indexes))
         self._places.append(-1)
         if label is not None:
             self.replace(len(self._places) - 1, prediction, None, label)
@@ -118,7 +118,7 @@ class Table:
 
     def rank_doubts(self, threshold: float) -> np.ndarray:
         """Return how near the least sure box is to the threshold: float64 (N,), 0 for no box."""
-        nearest = [np.abs(scores - threshold).min(initial=1.0) for scores in self._scores]
+        nearest = [np.abs(found.scores - threshold).min(initial=1.0) for found in self._found]
         return 1 - np.array(nearest, np.float64)
 
     def rank_suspects(self, threshold: float) -> np.ndarray:
@@ -132,6 +132,21 @@ class Table:
         surest = np.zeros(images)
         np.maximum.at(surest, columns["image"][contradicts], columns["score"][contradicts])
         return self._spread(np.where(surest >= threshold, surest, 0.0), 0.0)
+
+    def find_scores(self) -> np.ndarray:
+        """Return the score of the surest box of each image: float64 (N,)."""
+        return np.array([found.scores.max(initial=0.0) for found in self._found], np.float64)
+
+    def holds_class(self, class_index: int, threshold: float) -> np.ndarray:
+        """Return whether a class is labeled or found: bool (N,)."""
+        columns, images = self.matches.columns, self.matches.image_count
+        labeled = columns["labeled_image"][columns["labeled_class"] == class_index]
+        held = self._spread(np.bincount(labeled, minlength=images) > 0, False)
+        found = [
+            bool(((each.classes == class_index) & (each.scores >= threshold)).any())
+            for each in self._found
+        ]
+        return held | np.array(found, np.bool_)
 
     def _spread(self, values: np.ndarray, absent: float) -> np.ndarray:
         """Return values of the labeled images at the places of all: (N,)."""

@@ -35,7 +35,8 @@ class Table:
         self.classes = list(classes)
         self._size = len(classes) + 1
         self._indexes = {name: index for index, name in enumerate(classes, 1)}
-        self._counts: list[Counts | None] = []  # None for an image without a label
+        self._counts: list[Counts] = []  # without a label: as if it said background everywhere
+        self._labeled: list[bool] = []
         self._doubts: list[float] = []
         self._joined: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._last: tuple[float, np.ndarray] | None = None  # a threshold and its confusion
@@ -43,6 +44,7 @@ class Table:
     def add(self, prediction: MaskPrediction, label: MaskLabel | None) -> None:
         """Add one image; label: None where it has none. Raises InvalidLabel for another size."""
         counts = self._count(prediction, label)
+        self._labeled.append(label is not None)
         share = prediction.foreground.astype(np.float32) / 255
         self._doubts.append(float((4 * share * (1 - share)).max(initial=0)))
         self._counts.append(counts)
@@ -53,12 +55,13 @@ class Table:
     ) -> None:
         """Take another label for the image at a place. Raises InvalidLabel for another size."""
         self._counts[place] = self._count(prediction, after)
+        self._labeled[place] = after is not None
         self._joined = self._last = None
 
-    def _count(self, prediction: MaskPrediction, label: MaskLabel | None) -> Counts | None:
-        """Return the pixels by label, candidate and level; None without a label."""
+    def _count(self, prediction: MaskPrediction, label: MaskLabel | None) -> Counts:
+        """Return the pixels by label, candidate and level."""
         if label is None:
-            return None
+            label = MaskLabel(np.zeros(prediction.candidates.shape, np.uint8))
         if label.mask.shape != prediction.candidates.shape:
             raise InvalidLabel(
                 f"The mask is {label.mask.shape} (height, width), its prediction "
@@ -78,17 +81,13 @@ class Table:
     @property
     def labeled(self) -> np.ndarray:
         """Which images have a label: bool (N,)."""
-        return np.array([counts is not None for counts in self._counts], np.bool_)
+        return np.array(self._labeled, np.bool_)
 
     def _join(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return image (among the labeled), key and number of pixels of all counts: int64 (C,)."""
         if self._joined is None:
-            known = [counts for counts in self._counts if counts is not None]
-            images = np.repeat(np.arange(len(known)), [len(counts.keys) for counts in known])
-            empty = np.zeros(0, np.int64)
-            keys = np.concatenate([empty, *(counts.keys for counts in known)])
-            numbers = np.concatenate([empty, *(counts.numbers for counts in known)])
-            self._joined = images.astype(np.int64), keys, numbers
+            known = [counts for counts, is_known in zip(self._counts, self._labeled) if is_known]
+            self._joined = join_counts(known)
         return self._joined
 
     def count_pixels(self, threshold: float) -> np.ndarray:
@@ -156,11 +155,36 @@ class Table:
         area = np.bincount(images, numbers * (is_other | (labeled > 0)), minlength=count)
         return self._spread(wrong / np.maximum(area, 1), 0.0)
 
+    def find_scores(self) -> np.ndarray:
+        """Return the highest probability of a pixel that it is not background: float64 (N,)."""
+        highest = [(counts.keys % LEVELS).max(initial=0) for counts in self._counts]
+        return np.array(highest, np.float64) / (LEVELS - 1)
+
+    def holds_class(self, class_index: int, threshold: float) -> np.ndarray:
+        """Return whether any pixel is labeled or predicted as a class: bool (N,)."""
+        images, keys, _ = join_counts(self._counts)
+        pairs, levels = keys // LEVELS, keys % LEVELS
+        is_found = levels >= np.ceil(threshold * (LEVELS - 1))
+        is_its = (pairs // self._size == class_index + 1) | (
+            is_found & (pairs % self._size == class_index + 1)
+        )
+        held: np.ndarray = np.bincount(images[is_its], minlength=len(self._counts)) > 0
+        return held
+
     def _spread(self, values: np.ndarray, absent: float) -> np.ndarray:
         """Return values of the labeled images at the places of all: (N,)."""
         spread = np.full(len(self._counts), absent, np.float64)
         spread[self.labeled] = values
         return spread
+
+
+def join_counts(parts: Sequence[Counts]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return image, key and number of pixels of all counts, one after the other: int64 (C,)."""
+    images = np.repeat(np.arange(len(parts)), [len(counts.keys) for counts in parts])
+    empty = np.zeros(0, np.int64)
+    keys = np.concatenate([empty, *(counts.keys for counts in parts)])
+    numbers = np.concatenate([empty, *(counts.numbers for counts in parts)])
+    return images.astype(np.int64), keys, numbers
 
 
 def _count_wrong(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@ Answers change nothing but the classes; all else that changes comes as a gesture
 """
 
 import io
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from ...store.classes import read_classes_with_counts
 from ...store.held_classes import count_states, read_held_classes
 from ...store.search import find_next, find_position
 from ...store.undo import can_undo
+from ..surface.masks import pack_mask
 from ..surface.photo import encode_photo, encode_preview
 from .examples import find_examples
 from .truths import Outcome, Truth, Truths
@@ -113,11 +113,6 @@ def describe_truth(desk: Desk, image_id: int, truth: Truth) -> dict[str, Any]:
         "can_undo": undoes,
         "can_redo": redoes,
     }
-
-
-def pack_mask(mask: np.ndarray | None) -> bytes:
-    """Return a uint8 (H, W) mask deflated, row by row; b"" for none."""
-    return b"" if mask is None else zlib.compress(np.ascontiguousarray(mask).tobytes(), 1)
 
 
 def describe_outcome(desk: Desk, outcome: Outcome) -> Answer:

@@ -31,7 +31,7 @@ from .truths import Outcome, Truths
 
 HERE = Path(__file__).parent
 SURFACE = HERE.parent / "surface"
-SURFACE_PARTS = ("raster", "viewport", "layers", "pointers", "surface")
+SURFACE_PARTS = ("inflate", "raster", "viewport", "layers", "pointers", "surface")
 LABELER_PARTS = (
     *("gestures", "tools_paint", "tools_shapes", "tools_boxes", "tools", "keys"),
     *("toolbar", "classes", "boxes", "status", "help", "drawers", "layout"),

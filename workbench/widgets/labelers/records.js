@@ -1,16 +1,10 @@
 // Images in the browser: photo, label and mask of the few that are shown or soon will be.
 
+import { inflateMask } from "../surface/inflate.js";
 import { applyGesture } from "./gestures.js";
 
 const RECORD_PIXELS = 60e6; // kept at most, the shown image aside
 const RECORD_PREVIEW_FROM = 3e6; // pixels: the limit in surface/photo.py
-
-/** Return the pixels of a deflated mask, or null for an empty buffer. */
-export async function inflateMask(buffer) {
-  if (!buffer || !buffer.byteLength) return null;
-  const stream = new Blob([buffer]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
 
 /**
  * Return the store of image records.

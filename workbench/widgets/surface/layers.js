@@ -68,6 +68,7 @@ export function createLayers(desk, viewport) {
     if (!record || !record.mask) {
       shown = null;
       clear("mask");
+      drawOverlay(record);
       return;
     }
     if (shown !== record) {
@@ -102,14 +103,29 @@ export function createLayers(desk, viewport) {
     const context = contexts.mask;
     if (!shown) {
       clear("mask");
+      drawOverlay(desk.state.image);
       return;
     }
-    if (!rect) clear("mask");
+    if (!rect) {
+      clear("mask");
+      drawOverlay(shown);
+    }
     context.save();
     toImagePixels(context);
     context.imageSmoothingEnabled = false;
     if (rect) clipTo(context, rect);
     context.drawImage(maskCanvas, 0, 0);
+    context.restore();
+  }
+
+  /** Draw a map that lies over the whole image, such as heat; it may be far coarser. */
+  function drawOverlay(record) {
+    if (!record?.overlay) return;
+    const context = contexts.mask;
+    context.save();
+    toImagePixels(context);
+    context.imageSmoothingEnabled = true;
+    context.drawImage(record.overlay, 0, 0, record.width, record.height);
     context.restore();
   }
 
@@ -197,11 +213,14 @@ export function drawLayerBox(context, viewport, box, color, isSelected) {
   context.lineJoin = "miter";
   context.lineWidth = isSelected ? 5 : 4;
   context.strokeStyle = "rgba(0, 0, 0, 0.55)";
+  context.setLineDash(box.isDashed ? [7, 5] : []);
   context.strokeRect(x0, y0, x1 - x0, y1 - y0);
   context.lineWidth = isSelected ? 3 : 2;
   context.strokeStyle = color;
   context.strokeRect(x0, y0, x1 - x0, y1 - y0);
-  if (box.class_name) drawLayerName(context, box.class_name, color, x0, y0);
+  context.setLineDash([]);
+  const name = box.text ?? box.class_name;
+  if (name) drawLayerName(context, name, color, x0, y0);
   if (!isSelected) return;
   for (const [, x, y] of findHandles(viewport, box)) {
     context.fillStyle = "#ffffff";
