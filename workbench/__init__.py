@@ -66,6 +66,7 @@ __all__ = [
     "ClassInUse",
     "ClassLabel",
     "ClassPrediction",
+    "Comparison",
     "Gallery",
     "ImageNotFound",
     "InvalidLabel",
@@ -96,6 +97,7 @@ __all__ = [
     "StorageFailed",
     "TrainingPanel",
     "TrainingPlan",
+    "TypeComparison",
     "UnknownClass",
     "UnknownFigure",
     "UnknownTask",
@@ -103,6 +105,8 @@ __all__ = [
     "UnsupportedFormat",
     "WorkbenchError",
     "__version__",
+    "compare_runs",
+    "compare_types",
     "delete_project",
     "list_deleted",
     "list_projects",
@@ -112,6 +116,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "comparison": ("Comparison", "compare_runs"),
     "model": ("Model", "load_model"),
     "plan": ("TrainingPlan",),
     "project": ("LabelRevision", "Project"),
@@ -125,6 +130,7 @@ _HOMES = {
     "tasks.classification": ("ClassLabel", "ClassPrediction"),
     "tasks.detection": ("Box", "BoxLabel", "BoxPrediction", "ScoredBox"),
     "tasks.segmentation": ("MaskLabel", "MaskPrediction"),
+    "type_comparison": ("TypeComparison", "compare_types"),
     "widgets.inspect.gallery": ("Gallery",),
     "widgets.inspect.report_panel": ("ReportPanel",),
     "widgets.labelers.labeler": ("Labeler",),

@@ -78,6 +78,11 @@ def plot_predictions(
     return _plot_grid(cells, 2 * columns)
 
 
+def plot_side_by_side(cells: Iterable[tuple[str, str, np.ndarray]], columns: int = 2) -> "Figure":
+    """Return a Figure of (title, words below it, drawn image), row by row."""
+    return _plot_grid(list(cells), columns)
+
+
 def plot_history(history: Sequence[Mapping[str, Any]]) -> "Figure":
     """Return a Figure with the losses of a run at the left and its other figures at the right.
 

@@ -205,9 +205,12 @@ def shorten(text: str, length: int) -> str:
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
-def count_words(count: int, thing: str) -> str:
-    """Return a count with its thing in the plural where there is not one: "1 label", "3 labels"."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+def count_words(count: int, thing: str, things: str | None = None) -> str:
+    """Return a count with its thing, in the plural where there is not one: "1 label", "3 labels".
+
+    things: the plural, where it takes more than an s.
+    """
+    return f"{count} {thing}" if count == 1 else f"{count} {things or thing + 's'}"
 
 
 def describe_rate(hits: int, total: int, what: str) -> str:

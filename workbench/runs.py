@@ -293,8 +293,12 @@ class Run:
 
     def prediction(self, image: Any) -> Any:
         """Return what the run's model says of an image of the project; predicted now if need be."""
-        self._predict_ids([image.id], progress=False)
-        return decide(read_prediction(self.store, self.id, image.id), self.threshold)
+        return self.read_prediction(image.id)
+
+    def read_prediction(self, image_id: int) -> Any:
+        """Return what `prediction` does, for the image of an id."""
+        self._predict_ids([image_id], progress=False)
+        return decide(read_prediction(self.store, self.id, image_id), self.threshold)
 
     def accept(self, image: Any, threshold: float | None = None) -> None:
         """Make what the model says of an image its label; the label's history says so.
@@ -331,7 +335,7 @@ class Run:
             raise NotEnoughLabels(
                 f"No labeled image of {where} can be measured: label some, or choose another split."
             )
-        return self._review(ids, split).report(threshold)
+        return self.review_images(ids, split).report(threshold)
 
     def review(self, split: str | None = "test", labeled: bool | None = None) -> Review:
         """Return what the model got right and wrong in a split, image by image; None for all.
@@ -339,10 +343,11 @@ class Run:
         labeled: True or False for those with or without a label alone. Images that are not
         predicted yet are predicted now.
         """
-        return self._review(list_reviewed(self.store, self.snapshot, split, labeled), split)
+        ids = list_reviewed(self.store, self.snapshot, split, labeled)
+        return self.review_images(ids, split)
 
-    def _review(self, ids: list[int], split: str | None) -> Review:
-        """Return the review of some images."""
+    def review_images(self, ids: list[int], split: str | None = None) -> Review:
+        """Return the review of the images of these ids; split: what to call them."""
         self._predict_ids(ids, progress=True)
         reader = ReviewReader(self.store, self.id, self.name, self.snapshot, ids)
         for _ in reader.read():

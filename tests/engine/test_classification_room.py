@@ -37,7 +37,7 @@ def test_rare_classes_weigh_more(tmp_path):
 def test_the_right_class_costs_less():
     class Fixed(torch.nn.Module):
         def forward(self, inputs):
-            return (torch.tensor([[5.0, 0.0], [0.0, 5.0]]),)
+            return torch.tensor([[5.0, 0.0], [0.0, 5.0]]), None
 
     inputs, weights = torch.zeros(2, 3, 32, 32), torch.ones(2)
     assert compute_loss(Fixed(), inputs, [0, 1], weights) < compute_loss(
@@ -47,8 +47,16 @@ def test_the_right_class_costs_less():
 
 def test_the_network_answers_for_every_class():
     model = build_model(["a", "b", "c"], PRESETS["fast"]).eval()
-    (logits,) = model(torch.zeros(2, 3, 64, 96))
-    assert logits.shape == (2, 3)
+    logits, evidence = model(torch.zeros(2, 3, 64, 96))
+    assert logits.shape == (2, 3) and evidence.shape == (2, 3, 4, 6)
+
+
+def test_evidence_is_the_score_of_an_image_that_looks_the_same_everywhere():
+    model = build_model(["a", "b"], PRESETS["fast"]).eval()
+    features = torch.rand(1, model.backbone.channels[-1], 1, 1).expand(-1, -1, 4, 6)
+    model.backbone = lambda images: [features]
+    logits, evidence = model(torch.zeros(1, 3, 64, 96))
+    assert torch.allclose(evidence, logits[:, :, None, None].expand_as(evidence), atol=1e-4)
 
 
 @pytest.mark.slow

@@ -170,6 +170,18 @@ def test_suspects_are_labeled_and_within_bounds(task: str, seed: int) -> None:
 @pytest.mark.parametrize("task", TASKS)
 @settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
+def test_weights_stand_for_repeated_images(task: str, seed: int) -> None:
+    pairs = draw(task, seed)
+    weights = np.random.default_rng(seed).integers(0, 3, len(pairs))
+    repeated = [pair for pair, weight in zip(pairs, weights) for _ in range(weight)]
+    found = fill(task, pairs).measure_weighted(weights.astype(float), 0.5)
+    expected = fill(task, repeated).measure(0.5).overall[TASKS[task].main_figure]
+    np.testing.assert_allclose(found, expected, atol=0.05 if task == "detection" else 1e-9)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10_000))
 def test_a_class_is_held_by_label_or_prediction(task: str, seed: int) -> None:
     pairs = draw(task, seed)
     table = fill(task, pairs)

@@ -152,7 +152,8 @@ def measure(
 
     # On images that it was trained on, a model is too sure of itself to choose by.
     chosen_on = (predict(0.5), labels) if is_dev else ((), ())
-    threshold: float = room.choose_threshold(*chosen_on, snapshot.classes)
+    chosen: float = room.choose_threshold(*chosen_on, snapshot.classes)
+    threshold = model.move_scale(chosen)
     figures = task.room.evaluate(predict(threshold), labels, snapshot.classes, threshold)
     return threshold, figures.overall
 

@@ -96,10 +96,11 @@ class AveragePrecision:
         self._matched: list[list[dict[str, Any] | None]] = [[] for _ in range(class_count)]
         self._image_count = 0
 
-    def add_image(self, truth: BoxArrays, found: BoxArrays) -> None:
-        """Match the labeled and the predicted boxes of one image."""
+    def add_image(self, truth: BoxArrays, found: BoxArrays, place: int | None = None) -> None:
+        """Match the labeled and the predicted boxes of one image; place: before which one."""
+        at = self._image_count if place is None else place
         for matched, image in zip(self._matched, self._match(truth, found)):
-            matched.append(image)
+            matched.insert(at, image)
         self._image_count += 1
 
     def replace_image(self, place: int, truth: BoxArrays, found: BoxArrays) -> None:
@@ -212,9 +213,11 @@ class BoxMatches:
         """How many images were added."""
         return len(self._images)
 
-    def add_image(self, truth: BoxArrays, found: BoxArrays) -> None:
-        """Match the labeled and the predicted boxes of one image."""
-        self._images.append(self._match(truth, found))
+    def add_image(self, truth: BoxArrays, found: BoxArrays, place: int | None = None) -> None:
+        """Match the labeled and the predicted boxes of one image; place: before which one."""
+        self._images.insert(
+            len(self._images) if place is None else place, self._match(truth, found)
+        )
         self._joined = None
 
     def replace_image(self, place: int, truth: BoxArrays, found: BoxArrays) -> None:

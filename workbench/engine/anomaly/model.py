@@ -51,6 +51,15 @@ class AnomalyModel(Network):
             distances = self.measure_distances(self.describe_patches(images.float()), self.memory)
             return (distances / (distances + self.line),)
 
+    def move_scale(self, threshold: float) -> float:
+        """Move the scale so that what scored `threshold` scores 0.5, and return 0.5.
+
+        Exact for one patch, and close for the mean of several that are alike.
+        """
+        if 0 < threshold < 1:
+            self.line.mul_(threshold / (1 - threshold))
+        return 0.5
+
     def describe(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Return groups of features of images (N, 3, H, W): each float (N, C, H / 8, W / 8).
 

@@ -55,6 +55,12 @@ class Table(Protocol):
         The label may be wrong there, or the model is; a person looks.
         """
 
+    def measure_weighted(self, weights: np.ndarray, threshold: float) -> float:
+        """Return the task's main figure where each image counts so often: float (N,) weights.
+
+        Quick enough for a bootstrap; nan where it is not defined.
+        """
+
     def find_scores(self) -> np.ndarray:
         """Return the highest score in each image, 0 for none: float64 (N,), 0 to 1."""
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..anomaly import AnomalyLabel, AnomalyPrediction, HeatTally, measure_scores
-from ..figures import Figures
+from ..figures import Figures, divide
 from .words import CORRECT, FALSE_NEGATIVE, FALSE_POSITIVE, UNLABELED
 
 NONE, NORMAL, ABNORMAL = -1, 0, 1
@@ -112,6 +112,19 @@ class Table:
         )
         suspects: np.ndarray = np.maximum(contradicts, 0)
         return suspects
+
+    def measure_weighted(self, weights: np.ndarray, threshold: float) -> float:
+        """Return the AUROC of images that count so often: float (N,) weights.
+
+        How often an abnormal image scores above a normal one, ties counting half.
+        """
+        levels, places = np.unique(self.scores, return_inverse=True)
+        normal, abnormal = (
+            np.bincount(places, weights * (self.verdicts == verdict), minlength=len(levels))
+            for verdict in (NORMAL, ABNORMAL)
+        )
+        below = normal.cumsum() - normal / 2
+        return divide(float((abnormal * below).sum()), float(abnormal.sum() * normal.sum()))
 
     def find_scores(self) -> np.ndarray:
         """Return the scores, cut off at 0 and 1: float64 (N,)."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..classification import ClassLabel, ClassPrediction, decide, measure_table, score_row
-from ..figures import Figures, find_index
+from ..figures import Figures, divide, find_index
 from .words import CORRECT, FALSE_NEGATIVE, UNLABELED, WRONG_CLASS
 
 
@@ -97,6 +97,13 @@ class Table:
             return np.zeros(len(labels))
         of_label = np.take_along_axis(scores, np.maximum(labels, 0)[:, None], 1)[:, 0]
         return np.where(labels < 0, 0.0, scores.max(axis=1) - of_label)
+
+    def measure_weighted(self, weights: np.ndarray, threshold: float) -> float:
+        """Return the accuracy of images that count so often: float (N,) weights."""
+        labels = self.labels
+        counted = weights * (labels >= 0)
+        is_right = decide(self.scores, threshold) == labels
+        return divide(float((counted * is_right).sum()), float(counted.sum()))
 
     def find_scores(self) -> np.ndarray:
         """Return the highest probability of each image: float64 (N,)."""

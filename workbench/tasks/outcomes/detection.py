@@ -1,12 +1,13 @@
 """Outcomes of detection: boxes that were missed, of the wrong class, or made up."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..detection import BoxLabel, BoxPrediction, measure_boxes
-from ..figures import Figures
+from ..figures import Figures, mean_defined
 from ..matching import AveragePrecision, BoxArrays, BoxMatches, make_box_arrays
 from .words import CORRECT, FALSE_NEGATIVE, FALSE_POSITIVE, UNLABELED, WRONG_CLASS
 
@@ -41,13 +42,15 @@ class Table:
             return
         found = make_box_arrays(prediction.boxes, self._indexes)
         truth = make_box_arrays(after.boxes, self._indexes)
-        for kept in (self.matches, self._average):
-            if row < 0:
-                kept.add_image(truth, found)
-            else:
-                kept.replace_image(row, truth, found)
-        if row < 0:
-            self._places[place] = self.matches.image_count - 1
+        if row >= 0:
+            self.matches.replace_image(row, truth, found)
+            self._average.replace_image(row, truth, found)
+            return
+        row = sum(other >= 0 for other in self._places[:place])  # boxes of one score keep order
+        self.matches.add_image(truth, found, row)
+        self._average.add_image(truth, found, row)
+        self._places = [other + (other >= row) for other in self._places]
+        self._places[place] = row
 
     def _forget(self, place: int) -> None:
         """Leave the image at a place without a label."""
@@ -133,6 +136,23 @@ class Table:
         np.maximum.at(surest, columns["image"][contradicts], columns["score"][contradicts])
         return self._spread(np.where(surest >= threshold, surest, 0.0), 0.0)
 
+    def measure_weighted(self, weights: np.ndarray, threshold: float) -> float:
+        """Return map_50 of images that count so often: float (N,) weights."""
+        columns, images = self.matches.columns, self.matches.image_count
+        places = np.array(self._places, np.int64)
+        counted = np.zeros(images)
+        counted[places[places >= 0]] = weights[places >= 0]
+        order = np.argsort(-columns["score"], kind="stable")
+        found = {name: columns[name][order] for name in ("image", "class", "is_hit")}
+        labeled_weights = counted[columns["labeled_image"]]
+        averages = []
+        for index in range(len(self.classes)):
+            labeled = float(labeled_weights[columns["labeled_class"] == index].sum())
+            mine = found["class"] == index
+            hits, weight = found["is_hit"][mine], counted[found["image"][mine]]
+            averages.append(measure_average(hits * weight, weight, labeled))
+        return mean_defined(averages)
+
     def find_scores(self) -> np.ndarray:
         """Return the score of the surest box of each image: float64 (N,)."""
         return np.array([found.scores.max(initial=0.0) for found in self._found], np.float64)
@@ -152,3 +172,19 @@ class Table:
         """Return values of the labeled images at the places of all: (N,)."""
         places = np.array(self._places, np.int64)
         return np.append(values, absent)[places]
+
+
+def measure_average(hits: np.ndarray, weights: np.ndarray, labeled: float) -> float:
+    """Return the average precision of boxes, best first; nan without labels.
+
+    hits, weights: float (B,), how often each box counts as right, and at all. labeled: how many
+    there are to find. The mean of the highest precision from each of 101 recalls on. Source: COCO
+    detection evaluation (Lin et al., 2014).
+    """
+    if not labeled:
+        return math.nan
+    found, shown = hits.cumsum(), weights.cumsum()
+    precision = np.divide(found, shown, out=np.zeros_like(found), where=shown > 0)
+    highest = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
+    places = np.searchsorted(found / labeled, np.linspace(0, 1, 101), side="left")
+    return float(highest[places].mean())

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import InvalidLabel
 from ..arrays import row_strips
-from ..figures import Figures, find_index
+from ..figures import HISTOGRAM_EDGES, Figures, Series, divide, find_index, mean_defined
 from ..segmentation import MaskLabel, MaskPrediction, measure_confusion
 from .words import CORRECT, FALSE_NEGATIVE, FALSE_POSITIVE, UNLABELED, WRONG_CLASS
 
@@ -155,10 +155,28 @@ class Table:
         area = np.bincount(images, numbers * (is_other | (labeled > 0)), minlength=count)
         return self._spread(wrong / np.maximum(area, 1), 0.0)
 
+    def measure_weighted(self, weights: np.ndarray, threshold: float) -> float:
+        """Return the mean IoU of images that count so often: float (N,) weights."""
+        confusion = np.tensordot(weights[self.labeled], self.count_pixels(threshold), axes=1)
+        hits = confusion.diagonal()
+        union = confusion.sum(axis=1) + confusion.sum(axis=0) - hits
+        return mean_defined(divide(hits[k], union[k]) for k in range(1, self._size))
+
     def find_scores(self) -> np.ndarray:
         """Return the highest probability of a pixel that it is not background: float64 (N,)."""
         highest = [(counts.keys % LEVELS).max(initial=0) for counts in self._counts]
         return np.array(highest, np.float64) / (LEVELS - 1)
+
+    def count_scores(self) -> dict[str, Series]:
+        """Return histograms of the probability of pixels: of those with and without a class."""
+        _, keys, numbers = self._join()
+        pairs, levels = keys // LEVELS, (keys % LEVELS) / (LEVELS - 1)
+        has_class = pairs // self._size > 0
+        found = {}
+        for name, chosen in (("of a class", has_class), ("background", ~has_class)):
+            counts = np.histogram(levels[chosen], HISTOGRAM_EDGES, weights=numbers[chosen])[0]
+            found[name] = HISTOGRAM_EDGES, counts.astype(np.int64)
+        return found
 
     def holds_class(self, class_index: int, threshold: float) -> np.ndarray:
         """Return whether any pixel is labeled or predicted as a class: bool (N,)."""

@@ -1,16 +1,23 @@
 """The charts of a report, as strokes: confusion, score histogram, precision against recall."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...report import shorten
-from ...tasks.figures import Figures
+from ...tasks.figures import Figures, Series
 from .painting import BLUE, GREEN, LINE, RED, TEXT, Point, Stroke, dot, line, rectangle, words
 
 SERIES_COLORS = (GREEN, RED, BLUE, "#9050c0", "#e07b00", "#00838f")
-GOOD = {"correct", "found", "normal"}  # series of a histogram that are as they should be
+# Series of a histogram that are as they should be.
+GOOD = {
+    "correct",
+    "found",
+    "normal",
+    "of a class",
+}
 LONGEST_NAME = 13  # characters
 
 
@@ -56,15 +63,17 @@ def draw_axes(title: str, x_name: str, frame: Frame = FRAME) -> list[Stroke]:
     ]
 
 
-def draw_histogram(figures: Figures, threshold: float, frame: Frame = FRAME) -> list[Stroke]:
-    """Return the histogram of scores, the threshold as a line that can be dragged."""
-    strokes = draw_axes("Scores (drag the line)", "score", frame)
-    series = figures.curves.get("scores", {})
+def draw_histogram(
+    series: Mapping[str, Series], threshold: float, frame: Frame = FRAME
+) -> list[Stroke]:
+    """Return histograms of scores by name, the threshold as a line that can be dragged."""
+    strokes = draw_axes("Scores", "score (drag the line); counts on a log scale", frame)
     highest = max((int(counts.max(initial=0)) for _, counts in series.values()), default=0)
     for number, (name, (edges, counts)) in enumerate(series.items()):
         color = GREEN if name in GOOD else RED
-        strokes.append(words(f"■ {name}", frame.left + 130 + 84 * number, 14, color=color))
-        strokes += draw_bars(edges, counts / max(highest, 1), color, number, len(series), frame)
+        strokes.append(words(f"■ {name}", frame.left + 60 + 90 * number, 14, color=color))
+        shares = np.log1p(counts) / math.log1p(max(highest, 1))
+        strokes += draw_bars(edges, shares, color, number, len(series), frame)
     bottom, top = frame.place(threshold, 0), frame.place(threshold, 1)
     strokes += [
         words(str(highest), frame.left - 4, frame.top + 6, "right"),
@@ -97,7 +106,7 @@ def draw_precision(
     sweep: float (T, 2), recall and precision of all at rising thresholds; nan where not defined.
     point: recall and precision at the threshold.
     """
-    strokes = draw_axes("Precision by recall (drag the dot)", "recall", frame)
+    strokes = draw_axes("Precision by recall", "recall (drag the dot)", frame)
     curves = figures.curves.get("precision_recall", {})
     for number, (_, (recall, precision)) in enumerate(curves.items()):
         color = SERIES_COLORS[number % len(SERIES_COLORS)] + "77"
@@ -157,7 +166,7 @@ def draw_confusion(figures: Figures, chosen: tuple[str, str] | None) -> list[Str
     is_roomy = width >= 34
     for column, name in enumerate(columns):
         if is_roomy or len(columns) <= 12:
-            length = max(3, int(width / 7))
+            length = max(3, int(width / 6))
             x = grid.left + (column + 0.5) * width
             strokes.append(words(shorten(name, length), x, grid.top - 6, "center"))
     for row, name in enumerate(rows):
@@ -171,7 +180,8 @@ def draw_confusion(figures: Figures, chosen: tuple[str, str] | None) -> list[Str
             shade = color + (alpha if count else "10")
             strokes.append(rectangle(x + 1, y - height / 2 + 1, width - 2, height - 2, shade))
             if count and is_roomy:
-                strokes.append(words(format_count(count), x + width / 2, y + 4, "center", TEXT))
+                ink = "#ffffff" if shares[row, column] > 0.4 else TEXT
+                strokes.append(words(format_count(count), x + width / 2, y + 4, "center", ink))
             if chosen == (name, other):
                 strokes.append(frame_cell(x, y - height / 2, width, height))
     return strokes

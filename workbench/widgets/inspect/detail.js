@@ -49,7 +49,7 @@ export function createDetail(desk, { act, step, close }) {
   const surface = createSurface(looking, {}, { onKey: runKey });
   surface.element.setAttribute("aria-label", "Image with label and prediction");
   const title = makeElement("h3", { dir: "auto" });
-  const words = makeElement("dl", { class: "workbench-detail-words" });
+  const words = makeElement("table", { class: "workbench-detail-words" });
   const legend = makeElement("p", { class: "workbench-row" });
   const buttons = makeDetailButtons();
   const element = makeElement("div", { class: "workbench-detail" },
@@ -185,8 +185,8 @@ export function createDetail(desk, { act, step, close }) {
     const scores = Object.entries(tile.prediction?.scores ?? {});
     scores.sort(([, a], [, b]) => b - a).slice(0, 5).forEach(([name, score]) =>
       rows.push([name, `${(100 * score).toFixed(1)} %`]));
-    words.replaceChildren(...rows.flatMap(([name, text]) => [
-      makeElement("dt", { dir: "auto" }, name), makeElement("dd", { dir: "auto" }, text)]));
+    words.replaceChildren(...rows.map(([name, text]) => makeElement("tr", {},
+      makeElement("th", { dir: "auto" }, name), makeElement("td", { dir: "auto" }, text))));
     buttons.reject.hidden = !isDraft;
     buttons.draft.hidden = !isDraft || task === "classification" || task === "anomaly";
     buttons.explain.hidden = task !== "classification";

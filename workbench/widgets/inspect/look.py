@@ -18,7 +18,7 @@ from ...store import search
 from ...store.predictions import predicted_ids
 from ...store.search import list_ids
 from ...store.undo import find_changes
-from ...tasks.figures import Figures, divide
+from ...tasks.figures import Figures, Series, divide
 from ...tasks.outcomes import OUTCOMES
 from ..jobs import Job
 
@@ -266,6 +266,14 @@ class Look:
     def find_point(self, figures: Figures) -> tuple[float, float]:
         """Return recall and precision of all classes together; nan where not defined."""
         return find_point(self.run.store.task, figures)
+
+    def find_histograms(self, figures: Figures) -> dict[str, Series]:
+        """Return histograms of scores by name; of segmentation they are those of pixels."""
+        table: Any = self.review.table if self.review is not None else None
+        if "scores" in figures.curves or not hasattr(table, "count_scores"):
+            return figures.curves.get("scores", {})
+        found: dict[str, Series] = table.count_scores()
+        return found
 
     def name_outcome(self, image_id: int) -> str:
         """Return the outcome of one image."""

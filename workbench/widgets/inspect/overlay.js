@@ -107,7 +107,22 @@ export function chooseBoxes(tile, { show, threshold }) {
       .forEach((box) => add(box, false));
   }
   if (isLabel) (tile.label?.boxes ?? []).forEach((box) => add(box, true));
-  return listed;
+  return listed.map((box) => (isNamedTwice(box, listed) ? { ...box, text: "" } : box));
+}
+
+/** Tell whether a labeled box lies on a predicted one that says the same. */
+function isNamedTwice(box, listed) {
+  return box.isDashed && listed.some((other) => !other.isDashed
+    && other.class_name === box.class_name && measureOverlap(box, other) >= 0.5);
+}
+
+/** Return the IoU of two boxes. */
+function measureOverlap(a, b) {
+  const width = Math.min(a.x1, b.x1) - Math.max(a.x0, b.x0);
+  const height = Math.min(a.y1, b.y1) - Math.max(a.y0, b.y0);
+  if (width <= 0 || height <= 0) return 0;
+  const area = (box) => (box.x1 - box.x0) * (box.y1 - box.y0);
+  return (width * height) / (area(a) + area(b) - width * height);
 }
 
 /** Draw a tile: its picture, and over it what `view` asks for: {show, opacity, threshold}. */

@@ -132,11 +132,9 @@ class ReportPanel(ipywidgets.VBox):  # type: ignore[misc]
         follow(self._canvases["confusion"], self._press_cell, lambda point: None)
         follow(self._canvases["histogram"], self._drag_threshold, self._drag_threshold)
         follow(self._canvases["precision"], self._drag_recall, self._drag_recall)
-        row = ipywidgets.Box(
-            list(self._canvases.values()),
-            layout=ipywidgets.Layout(flex_flow="row wrap", overflow="hidden"),
-        )
-        super().__init__([self.head, row])
+        layout = ipywidgets.Layout(flex_flow="row wrap", overflow="hidden", display="none")
+        self._charts = ipywidgets.Box(list(self._canvases.values()), layout=layout)
+        super().__init__([self.head, self._charts])
         self.look.on_change(self._tell)
         self._tell("images")
 
@@ -162,13 +160,15 @@ class ReportPanel(ipywidgets.VBox):  # type: ignore[misc]
             return
         self._report = self.look.report()
         self.head.send_report(self._report)
+        self._charts.layout.display = "none" if self._report is None else ""
         if self._report is None:
             return
         figures = self._report.figures
         point = self.look.find_point(figures)
+        histograms = self.look.find_histograms(figures)
         drawn = {
             "confusion": charts.draw_confusion(figures, self.look.filter.cell),
-            "histogram": charts.draw_histogram(figures, self.look.threshold),
+            "histogram": charts.draw_histogram(histograms, self.look.threshold),
             "precision": charts.draw_precision(figures, self.look.sweep[:, 1:], point),
         }
         for name, strokes in drawn.items():

@@ -92,8 +92,8 @@ export function createTileGrid(desk, store, { act, open }) {
   }
 
   function fillTile(element, index) {
-    const { ids, outcomes, task, threshold, show, opacity } = desk.state;
-    const outcome = GRID_OUTCOMES[outcomes[index]] ?? "pending";
+    const { ids, codes, task, threshold, show, opacity } = desk.state;
+    const outcome = GRID_OUTCOMES[codes[index]] ?? "pending";
     const [canvas, sign, name, words] = element.children;
     element.dataset.focus = String(index === focus);
     element.dataset.outcome = outcome;

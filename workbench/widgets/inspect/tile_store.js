@@ -51,9 +51,9 @@ export function createTileStore(ask, onTiles) {
     tiles.delete(oldest);
   }
 
-  /** Fetch some again when they are looked at; the old ones are shown until then. */
+  /** Fetch some, or null: all, again when they are looked at; the old are shown until then. */
   function drop(ids) {
-    for (const id of ids) {
+    for (const id of ids ?? tiles.keys()) {
       const tile = tiles.get(id);
       if (tile) tile.isOld = true;
     }

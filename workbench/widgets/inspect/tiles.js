@@ -14,8 +14,8 @@ import { createTrying } from "./trying.js";
 function createTilesDesk(model) {
   const state = {
     task: "", run: "", colors: {}, classes: [], model_classes: [], heat: [],
-    ids: new Int32Array(0), outcomes: new Uint8Array(0), counts: {}, threshold: 0.5,
-    scope: "test", order: "worst", class_name: "", low: 0, high: 1, text: "", cell: null,
+    ids: new Int32Array(0), codes: new Uint8Array(0), counts: {}, threshold: 0.5,
+    outcomes: null, scope: "test", order: "worst", class_name: "", low: 0, high: 1, text: "", cell: null,
     stale: false, missing: 0, job: null, batch: null, message: "", code: "",
     show: "both", opacity: 0.5, side: 170, open: -1, changed: [],
   };
@@ -29,9 +29,11 @@ function createTilesDesk(model) {
   function onMessage(content, buffers) {
     const { kind, ...values } = content;
     if (kind === "list") {
-      const [ids, outcomes] = buffers.map((view) =>
+      const [ids, codes] = buffers.map((view) =>
         view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-      desk.set({ ...values, ids: new Int32Array(ids), outcomes: new Uint8Array(outcomes) });
+      const isRead = values.job === null && state.job !== null; // tiles may have come without
+      desk.set({ ...values, ids: new Int32Array(ids), codes: new Uint8Array(codes),
+        ...(isRead ? { changed: null } : {}) });
     } else if (kind === "job") desk.set({ job: values.job });
     else if (kind === "batch") desk.set({ batch: values.batch });
     else if (kind === "changed") desk.set({ changed: values.images });
