@@ -26,21 +26,26 @@ class Table:
 
     def add(self, prediction: BoxPrediction, label: BoxLabel | None) -> None:
         """Add one image; label: None where it has none."""
-        self._found.append(make_box_arrays(prediction.boxes, self._indexes))
-        self._places.append(-1)
-        if label is not None:
-            self.replace(len(self._places) - 1, prediction, None, label)
+        found = make_box_arrays(prediction.boxes, self._indexes)
+        self._found.append(found)
+        self._measured = None
+        if label is None:
+            self._places.append(-1)
+            return
+        self._places.append(self.matches.image_count)
+        truth = make_box_arrays(label.boxes, self._indexes)
+        self.matches.add_image(truth, found)
+        self._average.add_image(truth, found)
 
     def replace(
         self, place: int, prediction: BoxPrediction, before: Any, after: BoxLabel | None
     ) -> None:
         """Take another label for the image at a place."""
         self._measured = None
-        row = self._places[place]
+        row, found = self._places[place], self._found[place]
         if after is None:
             self._forget(place)
             return
-        found = make_box_arrays(prediction.boxes, self._indexes)
         truth = make_box_arrays(after.boxes, self._indexes)
         if row >= 0:
             self.matches.replace_image(row, truth, found)
