@@ -103,6 +103,7 @@ __all__ = [
     "UnknownTask",
     "UnreadableImage",
     "UnsupportedFormat",
+    "Workbench",
     "WorkbenchError",
     "__version__",
     "compare_runs",
@@ -136,6 +137,7 @@ _HOMES = {
     "widgets.labelers.labeler": ("Labeler",),
     "widgets.picker.picker": ("ProjectPicker",),
     "widgets.training.panel": ("TrainingPanel",),
+    "widgets.whole.workbench": ("Workbench",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -13,6 +13,7 @@ import workbench as wb
 from workbench.tasks import TASKS
 from workbench.widgets import asked
 from workbench.widgets.inspect import painting
+from workbench.widgets.inspect.charts import FRAME, Grid
 from workbench.widgets.inspect.gallery import Gallery
 
 Sent = list[tuple[dict[str, Any], list[bytes]]]
@@ -203,7 +204,7 @@ def test_the_confusion_is_clicked_and_the_line_dragged(drive: Any, task: str) ->
     report = driven.gallery.report
     figures = report._report.figures
     row, column = np.argwhere(figures.confusion)[0].tolist()
-    grid = painting_grid(figures)
+    grid = Grid(len(figures.row_names), len(figures.column_names))
     width, height = grid.size
     report._press_cell((grid.left + (column + 0.5) * width, grid.top + (row + 0.5) * height))
     cell = figures.row_names[row], figures.column_names[column]
@@ -211,17 +212,10 @@ def test_the_confusion_is_clicked_and_the_line_dragged(drive: Any, task: str) ->
     assert driven.gallery.names == driven.gallery.run.review().find_in_cell(*cell)
     report._press_cell((2, 2))  # beside the cells
     assert driven.gallery.look.filter.cell == cell
-    report._drag_threshold((168, 100))
-    assert driven.gallery.threshold == pytest.approx(0.524, abs=0.01)
-    report._drag_recall((36, 24))
+    report._drag_threshold(FRAME.place(0.6, 0.5))
+    assert driven.gallery.threshold == pytest.approx(0.6, abs=0.002)
+    report._drag_recall(FRAME.place(0, 1))
     assert 0 <= driven.gallery.threshold <= 1
-
-
-def painting_grid(figures: Any) -> Any:
-    """Return where the cells lie."""
-    from workbench.widgets.inspect.charts import Grid
-
-    return Grid(len(figures.row_names), len(figures.column_names))
 
 
 def test_nothing_is_drawn_that_can_fail(drive: Any, monkeypatch: pytest.MonkeyPatch) -> None:

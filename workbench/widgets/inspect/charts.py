@@ -25,7 +25,7 @@ LONGEST_NAME = 13  # characters
 class Frame:
     """Where a chart of 0..1 by 0..1 lies, in CSS pixels."""
 
-    width: int = 300
+    width: int = 286
     height: int = 210
     left: int = 36
     right: int = 12
@@ -131,7 +131,7 @@ class Grid:
 
     rows: int
     columns: int
-    side: int = 250
+    side: int = 236
 
     @property
     def left(self) -> int:

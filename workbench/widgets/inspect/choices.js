@@ -33,8 +33,10 @@ function makeChoice(name, options, onChange) {
 /** Return the rows of choices above the tiles. */
 export function createChoices(desk) {
   const choose = (wanted) => desk.ask("choose", wanted);
-  const scope = makeChoice("Images", CHOICES_SCOPES, (value) => desk.ask("scope", { scope: value }));
-  const order = makeChoice("Order", CHOICES_ORDERS, (value) => choose({ order: value, cell: null }));
+  const scope = makeChoice("Images", CHOICES_SCOPES, (value) =>
+    desk.ask("scope", { scope: value }));
+  const order = makeChoice("Order", CHOICES_ORDERS, (value) =>
+    choose({ order: value, cell: null }));
   const classes = makeElement("select", {
     "aria-label": "Class", onchange: () => choose({ class_name: classes.value }),
   });

@@ -86,7 +86,7 @@ function fillReportTable(table, rows) {
     ...row.map((text, j) => cell(i === 0 || j === 0 ? "th" : "td", text)))));
 }
 
-/** Return the confusion as a table of buttons: the same as the chart, for keys and screen readers. */
+/** Return the confusion as a table of buttons: the chart, for keys and screen readers. */
 function makeCells(desk) {
   const table = makeElement("table", { class: "workbench-report-table" });
   const element = makeElement("details", {},
@@ -100,7 +100,8 @@ function makeCells(desk) {
       ...columns.map((name) => makeElement("th", { dir: "auto" }, name)));
     table.replaceChildren(head, ...rows.map((row, i) => makeElement("tr", {},
       makeElement("th", { dir: "auto" }, row),
-      ...columns.map((column, j) => makeElement("td", {}, makeCell(row, column, confusion[i][j]))))));
+      ...columns.map((column, j) =>
+        makeElement("td", {}, makeCell(row, column, confusion[i][j]))))));
   }
   function makeCell(row, column, count) {
     const button = makeButton(`Labeled ${row}, predicted ${column}: ${count}`,
@@ -125,7 +126,8 @@ function renderReport({ model, el }) {
   const [threshold, rates, cells] = parts;
   const root = makeElement("div", { class: "workbench-panel workbench-report" }, title, message,
     headline, origin, threshold.element, rates.element,
-    makeElement("div", { class: "workbench-report-figures" }, overall, classes), cells.element, foot);
+    makeElement("div", { class: "workbench-report-figures" }, overall, classes),
+    cells.element, foot);
 
   function update() {
     const { state } = desk;

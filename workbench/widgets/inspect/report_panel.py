@@ -125,7 +125,7 @@ class ReportPanel(ipywidgets.VBox):  # type: ignore[misc]
         self.head = ReportHead(self.look)
         self._report: Report | None = None
         self._canvases = {
-            "confusion": make_canvas(350, 262),
+            "confusion": make_canvas(336, 262),
             "histogram": make_canvas(charts.FRAME.width, charts.FRAME.height),
             "precision": make_canvas(charts.FRAME.width, charts.FRAME.height),
         }

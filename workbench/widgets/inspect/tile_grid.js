@@ -80,7 +80,8 @@ export function createTileGrid(desk, store, { act, open }) {
 
   function addTile(index) {
     const tile = makeElement("div", {
-      class: "workbench-prediction", role: "option", id: `workbench-prediction-${desk.key}-${index}`,
+      class: "workbench-prediction", role: "option",
+      id: `workbench-prediction-${desk.key}-${index}`,
       onclick: () => { moveFocus(index); open(index); },
     }, makeElement("canvas", { width: "4", height: "3" }),
     makeElement("span", { class: "workbench-prediction-sign" }),

@@ -5,7 +5,7 @@ import { makeButton, makeElement } from "../parts.js";
 import { keepKeys } from "../shortcuts.js";
 import { createChoices } from "./choices.js";
 import { createDetail } from "./detail.js";
-import { makeJobBar } from "./job_bar.js";
+import { makeJobBar } from "../job_bar.js";
 import { createTileGrid } from "./tile_grid.js";
 import { createTileStore } from "./tile_store.js";
 import { createTrying } from "./trying.js";
@@ -15,8 +15,8 @@ function createTilesDesk(model) {
   const state = {
     task: "", run: "", colors: {}, classes: [], model_classes: [], heat: [],
     ids: new Int32Array(0), codes: new Uint8Array(0), counts: {}, threshold: 0.5,
-    outcomes: null, scope: "test", order: "worst", class_name: "", low: 0, high: 1, text: "", cell: null,
-    stale: false, missing: 0, job: null, batch: null, message: "", code: "",
+    outcomes: null, scope: "test", order: "worst", class_name: "", low: 0, high: 1, text: "",
+    cell: null, stale: false, missing: 0, job: null, batch: null, message: "", code: "",
     show: "both", opacity: 0.5, side: 170, open: -1, changed: [],
   };
   const desk = createPanelDesk(model, state, { onMessage, onAnswer });
@@ -65,7 +65,7 @@ function renderTiles({ model, el }) {
   const code = makeElement("code", { dir: "ltr" });
   const foot = makeElement("footer", { class: "workbench-quiet" }, "In Python: ", code);
   const browse = makeElement("div", {}, choices.element, bar.element, predict, sort, grid.element);
-  const root = makeElement("div", { class: "workbench-panel workbench-tiles" },
+  const root = makeElement("div", { class: "workbench-panel workbench-predictions" },
     message, browse, detail.element, scale.element, trying.element, foot);
 
   async function act(name, index) {

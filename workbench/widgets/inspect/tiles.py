@@ -18,10 +18,10 @@ from .look import REJECTED, Look
 
 HERE = Path(__file__).parent
 SURFACE = HERE.parent / "surface"
-PARTS = ("parts", "asking", "panel", "shortcuts")
+PARTS = ("parts", "asking", "panel", "shortcuts", "job_bar")
 SURFACE_PARTS = ("inflate", "raster", "viewport", "layers", "pointers", "surface")
 TILES_PARTS = (
-    *("overlay", "tile_store", "tile_grid", "job_bar"),
+    *("overlay", "tile_store", "tile_grid"),
     *("choices", "detail", "trying", "tiles"),
 )
 CSS = (

@@ -2,7 +2,7 @@
 
 import { makeButton, makeElement } from "../parts.js";
 import { drawTile } from "./overlay.js";
-import { makeJobBar } from "./job_bar.js";
+import { makeJobBar } from "../job_bar.js";
 import { tellValue } from "./tile_grid.js";
 import { readTile } from "./tile_store.js";
 
@@ -15,7 +15,7 @@ export function createTrying(desk) {
     type: "file", multiple: "", accept: "image/*,.tif,.tiff", "aria-label": "Photos to try",
     onchange: () => { take([...input.files]); input.value = ""; },
   });
-  const zone = makeElement("div", { class: "workbench-drop" },
+  const zone = makeElement("div", { class: "workbench-try-drop" },
     "Drop photos here to predict them without adding them, or choose some: ", input);
   const row = makeElement("div", { class: "workbench-tried" });
   const batch = makeBatch(desk);

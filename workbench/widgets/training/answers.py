@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...comparison import compare_runs
 from ..asked import Answer, Answers
 from .describe import LONGEST_LOG, describe_plan, describe_run
 
@@ -11,12 +12,14 @@ if TYPE_CHECKING:
     from .panel import TrainingPanel
 
 Params = Mapping[str, Any]
+MOST_COMPARED = 12  # images of each kind that a comparison shows
 
 
 def answer_start(panel: "TrainingPanel", params: Params) -> Answer:
     """Return all that a view shows first: the plan of the fast preset, the runs, the selected."""
     plan = describe_plan(panel.project.plan_training("fast"))
-    return {**describe_all(panel), "plan": plan, "name": panel.project.name}, []
+    links = panel.inspect is not None
+    return {**describe_all(panel), "plan": plan, "name": panel.project.name, "links": links}, []
 
 
 def describe_all(panel: "TrainingPanel") -> dict[str, Any]:
@@ -88,6 +91,31 @@ def answer_note(panel: "TrainingPanel", params: Params) -> Answer:
     return {**describe_all(panel), "code": f"run.note = {note!r}"}, []
 
 
+def answer_inspect(panel: "TrainingPanel", params: Params) -> Answer:
+    """Go to the gallery of a run."""
+    if panel.inspect is not None:
+        panel.inspect(panel.find(str(params["run"])))
+    return {"code": "wb.Gallery(run)"}, []
+
+
+def answer_compare(panel: "TrainingPanel", params: Params) -> Answer:
+    """Compare runs on the same test images: the table, and images that one alone gets right."""
+    runs = [panel.find(str(run_id)) for run_id in params["runs"]]
+    compared = compare_runs(*runs)
+    first, *others = compared.figures
+    pairs = [pair for other in others for pair in ((other, first), (first, other))]
+    found = {pair: compared.find_only_right(*pair) for pair in pairs}
+    images = panel.project.images
+    only, buffers = [], []
+    for (right, wrong), names in found.items():
+        shown = names[:MOST_COMPARED]
+        only.append({"right": right, "wrong": wrong, "count": len(names), "names": shown})
+        buffers += [images[name].read_thumbnail() for name in shown]
+    listed = ", ".join(f"project.runs[{run.id!r}]" for run in runs)
+    told = {"headline": compared.headline, "table": compared.table_rows(), "only": only}
+    return {"comparison": told, "code": f"wb.compare_runs({listed})"}, buffers
+
+
 def answer_log(panel: "TrainingPanel", params: Params) -> Answer:
     """Return the end of what the training process printed."""
     log = panel.find(str(params["run"])).log
@@ -119,6 +147,8 @@ ANSWERS: Answers = {
     "delete": answer_delete,
     "rename": answer_rename,
     "note": answer_note,
+    "inspect": answer_inspect,
+    "compare": answer_compare,
     "log": answer_log,
     "augmented": answer_augmented,
 }

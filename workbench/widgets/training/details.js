@@ -80,17 +80,20 @@ function makeActs(desk) {
   const note = makeAskName("Note", (text) => desk.ask("note", { run: run(), note: text }));
   const remove = makeConfirm("Delete the run with its model and its predictions? Labels stay.",
     "Delete the run", () => desk.ask("delete", { run: run() }));
+  const inspect = makeButton("Inspect this run", () => desk.ask("inspect", { run: run() }),
+    { kind: "workbench-primary" });
   const more = [
     makeButton("Rename", () => rename.open(desk.state.run.name)),
     makeButton("Note", () => note.open(desk.state.run.note)),
     makeButton("Delete", () => remove.open()),
   ];
   const element = makeElement("div", {},
-    makeElement("div", { class: "workbench-row" }, cancel, resume, ...more),
+    makeElement("div", { class: "workbench-row" }, cancel, resume, inspect, ...more),
     rename.element, note.element, remove.element);
   let shown = "";
   function update({ id, status }) {
     cancel.hidden = !["queued", "running"].includes(status);
+    inspect.hidden = status !== "finished" || !desk.state.links;
     resume.hidden = !["cancelled", "interrupted", "failed"].includes(status);
     if (id !== shown) [rename, note, remove].forEach((part) => { part.element.hidden = true; });
     shown = id;

@@ -4,6 +4,7 @@ A run is a process of its own, and its folder is the truth: the panel follows th
 kernel's event loop, twice a second, and starts nothing by itself.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .describe import describe_row, describe_run
 
 HERE = Path(__file__).parent
 PARTS = ("parts", "dialogs", "asking", "panel", "shortcuts")
-TRAINING_PARTS = ("curves", "plan", "runs", "details", "training")
+TRAINING_PARTS = ("curves", "plan", "runs", "details", "compare", "training")
 TICK_SECONDS = 0.5
 
 WITHOUT_WIDGETS = (
@@ -35,8 +36,9 @@ WITHOUT_WIDGETS = (
 class TrainingPanel(AskedWidget):
     """What a project would train on, its runs as they go on, and what they gave.
 
-    `run` is the selected run, or None; observe it. Everything done by hand is a call too: `start`,
-    `select`, `delete`, and those of `Project` and `Run`.
+    inspect: what is called with a finished run that a person wants to inspect; None for no such
+    button. `run` is the selected run, or None; observe it. Everything done by hand is a call too:
+    `start`, `select`, `delete`, and those of `Project` and `Run`.
     """
 
     _esm = join_scripts(
@@ -50,8 +52,8 @@ class TrainingPanel(AskedWidget):
 
     run = traitlets.Any(None, allow_none=True, help="The run that is shown.")
 
-    def __init__(self, project: Project) -> None:
-        self.project = project
+    def __init__(self, project: Project, inspect: Callable[[Run], Any] | None = None) -> None:
+        self.project, self.inspect = project, inspect
         self.task = find_task(project.task)
         self.job: Job | None = None
         self._runs: dict[str, Run] = {}

@@ -38,7 +38,19 @@ export function createRuns(desk) {
     const button = makeElement("button", {
       type: "button", class: "workbench-run", onclick: () => desk.ask("select", { run: row.id }),
     }, name, bar.element, text);
-    return { item: makeElement("li", {}, button), button, bar, name, text };
+    const check = makeElement("input", {
+      type: "checkbox", "aria-label": `Compare ${row.name}`, title: "Compare",
+      onchange: () => compareRun(row.id, check.checked),
+    });
+    const item = makeElement("li", { class: "workbench-run-item" }, check, button);
+    return { item, button, bar, name, text, check };
+  }
+
+  function compareRun(id, isChosen) {
+    const next = new Set(desk.state.compared);
+    if (isChosen) next.add(id);
+    else next.delete(id);
+    desk.set({ compared: next });
   }
 
   function update(names) {
@@ -54,6 +66,7 @@ export function createRuns(desk) {
       parts.text.textContent = tellRow(row);
       parts.button.setAttribute("aria-pressed", String(row.id === run?.id));
       parts.button.dataset.status = row.status;
+      parts.check.hidden = runs.length < 2 || row.status !== "finished";
       return parts.item;
     });
     const isSame = items.length === list.children.length

@@ -3,6 +3,7 @@
 import { createPanelDesk } from "../panel.js";
 import { makeElement } from "../parts.js";
 import { keepKeys } from "../shortcuts.js";
+import { createCompare } from "./compare.js";
 import { createDetails } from "./details.js";
 import { createPlan } from "./plan.js";
 import { createRuns } from "./runs.js";
@@ -11,6 +12,7 @@ import { createRuns } from "./runs.js";
 function createTrainingDesk(model) {
   const state = {
     name: "", plan: null, runs: [], run: null, message: "", code: "", picture: "", drawing: false,
+    links: false, compared: new Set(), comparison: null,
   };
   const desk = createPanelDesk(model, state, { onMessage, onAnswer });
 
@@ -33,7 +35,9 @@ function createTrainingDesk(model) {
 
   async function start() {
     const answer = await desk.ask("start");
-    if (answer) desk.set({ plan: answer.content.plan, name: answer.content.name });
+    if (!answer) return;
+    const { plan, name, links } = answer.content;
+    desk.set({ plan, name, links });
   }
   return Object.assign(desk, { start });
 }
@@ -44,11 +48,13 @@ function renderTraining({ model, el }) {
   const message = makeElement("div", { class: "workbench-panel-message", role: "alert" });
   const code = makeElement("code", { dir: "ltr" });
   const foot = makeElement("footer", { class: "workbench-quiet" }, "In Python: ", code);
-  const parts = [createPlan(desk), createRuns(desk), createDetails(desk)];
-  const [plan, runs, details] = parts;
+  const parts = [createPlan(desk), createRuns(desk), createDetails(desk), createCompare(desk)];
+  const [plan, runs, details, compare] = parts;
   const root = makeElement("div", { class: "workbench-panel workbench-training-panel" },
     title, message, plan.element,
-    makeElement("div", { class: "workbench-runs-and-run" }, runs.element, details.element), foot);
+    makeElement("div", { class: "workbench-runs-and-run" },
+      makeElement("div", {}, runs.element, compare.button), details.element),
+    compare.element, foot);
 
   function update(names) {
     title.textContent = desk.state.name && `Train ${desk.state.name}`;

@@ -1,6 +1,6 @@
 // A bar for work that goes on in Python.
 
-import { makeButton, makeElement } from "../parts.js";
+import { makeButton, makeElement } from "./parts.js";
 
 /** Return the bar; update(job or null). stop: what the button does, null for no button. */
 export function makeJobBar(name, stop = null) {
