@@ -207,10 +207,12 @@ export function createDetail(desk, { act, step, close }) {
       ...(isBoxes ? ["dashed: label, solid: prediction"] : []));
   }
 
+  const take = () => surface.element.focus({ preventScroll: true });
+
   function show(id) {
     element.hidden = false;
     if (tile?.id !== id) load(id);
-    surface.element.focus({ preventScroll: true });
+    take();
   }
 
   function hide() {
@@ -225,5 +227,5 @@ export function createDetail(desk, { act, step, close }) {
     hide();
     surface.destroy();
   };
-  return { element, show, hide, draw, reload, destroy };
+  return { element, show, hide, draw, reload, take, destroy };
 }

@@ -34,7 +34,7 @@ class Gallery(ipywidgets.VBox):  # type: ignore[misc]
         self.report = ReportPanel(run, look=self.look)
         self.tiles = Tiles(self.look, self._open_labeler)
         self._back = ipywidgets.Button(
-            description="Back to the tiles", icon="arrow-left", tooltip="Back to the tiles"
+            description="Back to the gallery", icon="arrow-left", tooltip="Back to the gallery"
         )
         self._back.layout.width = "auto"
         self._back.on_click(lambda button: self.back())

@@ -117,6 +117,7 @@ function renderTiles({ model, el }) {
     else grid.update();
     if (names.has("batch") || names.has("threshold") || names.has("opacity")) trying.update();
     if (state.open < 0) return;
+    if (names.has("changed") && document.activeElement === document.body) detail.take();
     if (names.has("threshold") || names.has("changed")) detail.reload();
     else detail.draw();
   }
