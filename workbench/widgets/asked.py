@@ -14,12 +14,13 @@ from typing import Any
 import anywidget
 
 from ..errors import WorkbenchError
+from .still import Still
 
 Answer = tuple[dict[str, Any], list[bytes]]
 Answers = Mapping[str, Callable[[Any, Mapping[str, Any]], Answer]]
 
 
-class AskedWidget(anywidget.AnyWidget):
+class AskedWidget(Still, anywidget.AnyWidget):
     """A widget whose browser side asks questions by name, each answered by a function.
 
     answers: {name: function of the widget and the params}; an error in one is an answer too.
@@ -31,6 +32,7 @@ class AskedWidget(anywidget.AnyWidget):
         self, answers: Answers, without: str, seconds: float, lock: Any | None = None
     ) -> None:
         self._answers, self._without = answers, without
+        self.on_tick: Callable[[], None] | None = None  # called after each tick
         # Messages may come on another thread than cells run on. Linked widgets share one lock.
         self._lock = threading.RLock() if lock is None else lock
         self._loop = find_loop()
@@ -89,4 +91,7 @@ async def _keep_ticking(reference: "weakref.ref[AskedWidget]", seconds: float) -
             return
         with suppress(WorkbenchError):
             widget.tick()
+            widget.update_still()
+            if widget.on_tick is not None:
+                widget.on_tick()
         del widget

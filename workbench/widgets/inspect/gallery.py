@@ -6,18 +6,24 @@ import ipywidgets
 import traitlets
 
 from ...image_set import Image
+from ...predicting import decide
 from ...project import Project
 from ...runs import Run
+from ...store.images import find_images, read_pixels
+from ...store.predictions import read_prediction
+from ...tasks import find_task
 from ..asked import find_loop
 from ..labelers.labeler import Labeler
+from ..still import Still, make_picture, make_sheet
 from .look import Look
 from .report_panel import ReportPanel
 from .tiles import Tiles
 
 HIDDEN, SHOWN = "none", ""
+MOST_DRAWN = 8  # tiles of a still
 
 
-class Gallery(ipywidgets.VBox):  # type: ignore[misc]
+class Gallery(Still, ipywidgets.VBox):  # type: ignore[misc]
     """The predictions of a finished run beside the labels, the worst first, with its report.
 
     split: "test", "dev", "train", "all" images, or those "unlabeled". `image` is the one that was
@@ -33,6 +39,7 @@ class Gallery(ipywidgets.VBox):  # type: ignore[misc]
         self.look = Look(run, split, find_loop() is not None)
         self.report = ReportPanel(run, look=self.look)
         self.tiles = Tiles(self.look, self._open_labeler)
+        self.tiles.on_tick = self.update_still
         self._back = ipywidgets.Button(
             description="Back to the gallery", icon="arrow-left", tooltip="Back to the gallery"
         )
@@ -84,6 +91,28 @@ class Gallery(ipywidgets.VBox):  # type: ignore[misc]
     def correct(self, image: Image | str) -> None:
         """Open an image in the labeler, in the place of the tiles; `back` returns to them."""
         self.tiles.correct(image)
+
+    def make_still(self) -> str:
+        """Return the report, and the first tiles with their predictions."""
+        return self.report.make_still() + self._draw_tiles()
+
+    def _draw_tiles(self) -> str:
+        """Return a sheet of the first tiles as a picture."""
+        room, run = find_task(self.project.task).room, self.run
+        drawn = []
+        for row in find_images(run.store, [int(i) for i in self.look.ids[:MOST_DRAWN]]):
+            said = read_prediction(run.store, run.id, row.id)
+            if said is None:
+                continue
+            said = decide(said, self.look.threshold)
+            classes = run.snapshot.classes
+            colors = dict(zip(classes, run.snapshot.colors))
+            drawn.append(room.draw(read_pixels(row), said, classes, colors))
+        return make_picture(make_sheet(drawn), "Predictions") if drawn else ""
+
+    def sign_still(self) -> Any:
+        """Return what the tiles and the report depend on."""
+        return self.report.sign_still(), self.look.ids[:MOST_DRAWN].tolist()
 
     def _open_labeler(self, image: Image) -> None:
         """Show the labeler where the tiles were."""

@@ -12,6 +12,7 @@ from ...runs import Run
 from ...tasks import find_task
 from ..asked import Answer, Answers, AskedWidget, find_loop
 from ..scripts import join_scripts
+from ..still import Still
 from . import charts
 from .look import Look
 from .painting import Point, follow, make_canvas, paint
@@ -113,7 +114,7 @@ ANSWERS: Answers = {
 }
 
 
-class ReportPanel(ipywidgets.VBox):  # type: ignore[misc]
+class ReportPanel(Still, ipywidgets.VBox):  # type: ignore[misc]
     """The report of a run, with charts to click and to drag.
 
     split: "test", "dev", "train", "all" or "unlabeled". Beside a gallery it shares what that looks
@@ -136,6 +137,7 @@ class ReportPanel(ipywidgets.VBox):  # type: ignore[misc]
         self._charts = ipywidgets.Box(list(self._canvases.values()), layout=layout)
         super().__init__([self.head, self._charts])
         self.look.on_change(self._tell)
+        self.head.on_tick = self.update_still
         self._tell("images")
 
     @property
@@ -146,6 +148,16 @@ class ReportPanel(ipywidgets.VBox):  # type: ignore[misc]
     @threshold.setter
     def threshold(self, threshold: float) -> None:
         self.look.move(threshold)
+
+    def make_still(self) -> str:
+        """Return the report as HTML."""
+        return "" if self._report is None else self._report._repr_html_()
+
+    def sign_still(self) -> Any:
+        """Return what the report depends on."""
+        if self._report is None:
+            return None
+        return self.look.threshold, self._report.headline, self._report.confusion.tolist()
 
     def close(self) -> None:
         """Close the report in all its views."""

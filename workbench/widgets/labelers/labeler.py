@@ -10,6 +10,7 @@ import uuid
 import weakref
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from ...store.held_classes import count_states
 from ...store.images import find_image
 from ...store.places import read_place, write_place
 from ...store.undo import find_changes
+from ...tasks import find_task
 from ..scripts import join_scripts
+from ..still import Still, make_picture, make_sheet
 from .answers import ANSWERS, Desk, describe_outcome, describe_project, make_counts
 from .gesture import Gesture, make_gesture, read_gesture, write_code
 from .truths import Outcome, Truths
@@ -51,7 +54,7 @@ WITHOUT_WIDGETS = (
 )
 
 
-class Labeler(anywidget.AnyWidget):
+class Labeler(Still, anywidget.AnyWidget):
     """The labeler that fits a project's type: classes, boxes, paint, or normal / abnormal.
 
     images: those to label, all of the project unless given. image: the one to begin with, the one
@@ -169,6 +172,22 @@ class Labeler(anywidget.AnyWidget):
             if foreign or classes != self._seen_classes:
                 self._seen_classes = classes
                 self.send({"kind": "project", **describe_project(self._desk)})
+
+    def make_still(self) -> str:
+        """Return the shown image with its label, and how many are labeled."""
+        counts = make_counts(count_states(self.project.store))
+        words = f"{counts['labeled']} of {counts['images']} images labeled in {self.project.name}"
+        if self.image is None:
+            return f"<p>{escape(words)}</p>"
+        room, classes = find_task(self.project.task).room, self.project.classes
+        drawn = room.draw(self.image.read(), self.label, classes, self.project.colors)
+        picture = make_picture(make_sheet([drawn], 1), self.image.name)
+        return f"<p>{escape(words)}</p>{picture}<p>{escape(self.image.name)}</p>"
+
+    def sign_still(self) -> Any:
+        """Return the shown image and the newest label."""
+        shown = None if self.image is None else find_image(self.project.store, self.image.id)
+        return None if shown is None else (shown.id, shown.revision, self.project.colors)
 
     # Where the labeler is.
 
@@ -324,6 +343,7 @@ async def _keep_refreshing(reference: "weakref.ref[Labeler]") -> None:
             return
         try:
             labeler.refresh()
+            labeler.update_still()
         except WorkbenchError:
             return
         del labeler

@@ -13,10 +13,12 @@ import traitlets
 
 from ...errors import InvalidSetting
 from ...project import Project
+from ...project_list import list_projects
 from ...samples import create as create_sample
 from ..asked import AskedWidget
 from ..jobs import Job
 from ..scripts import join_scripts
+from ..still import make_table
 from .answers import ANSWERS, describe_home
 from .cards import Cards, describe_project
 from .importing import check_import, describe_report, import_sources
@@ -106,6 +108,18 @@ class ProjectPicker(AskedWidget):
             self._seen = self.cards.find_signature()
             shown = None if self.project is None else describe_project(self.project)
             self.send({"kind": "home", **describe_home(self), "project": shown})
+
+    def make_still(self) -> str:
+        """Return the projects as a table."""
+        rows = [
+            [found.name, found.task, f"{found.labeled} of {found.images} labeled", found.runs]
+            for found in list_projects(self.home)
+        ]
+        return make_table([["project", "type", "labels", "runs"], *rows])
+
+    def sign_still(self) -> Any:
+        """Return what changes with the projects."""
+        return self._seen
 
     # What takes long: started here, ended by tick.
 

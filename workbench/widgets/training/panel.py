@@ -4,6 +4,7 @@ A run is a process of its own, and its folder is the truth: the panel follows th
 kernel's event loop, twice a second, and starts nothing by itself.
 """
 
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ...tasks import find_task
 from ..asked import AskedWidget
 from ..jobs import Job
 from ..scripts import join_scripts
+from ..still import make_table
 from .answers import ANSWERS, draw_png
 from .describe import describe_row, describe_run
 
@@ -106,6 +108,22 @@ class TrainingPanel(AskedWidget):
         """Return the list of runs, newest first."""
         return [describe_row(run, self.task) for run in reversed(self.read_runs())]
 
+    def make_still(self) -> str:
+        """Return the runs as a table, and the curves of the selected one."""
+        rows = [
+            [row["name"], row["status"], format_figure(row["figure"]), f"{row['seconds']} s"]
+            for row in self.describe_rows()
+        ]
+        table = make_table([["run", "status", self.task.main_figure, "time"], *rows])
+        if self.run is None or not self.run.history:
+            return table
+        data = b64encode(draw_png(self.run.plot_history())).decode()
+        return f'{table}<img alt="Loss and figures" src="data:image/png;base64,{data}">'
+
+    def sign_still(self) -> Any:
+        """Return the runs and how they stand; while one goes on the picture waits for its end."""
+        return [(row["id"], row["name"], row["status"]) for row in self.describe_rows()]
+
     def tick(self) -> None:
         """Tell the browser what changed in the runs' folders."""
         with self._lock:
@@ -148,3 +166,8 @@ class TrainingPanel(AskedWidget):
         self.job = None
         picture = [job.result] if job.state == "done" else []
         self.send({"kind": "augmented", "error": job.error}, picture)
+
+
+def format_figure(figure: float | None) -> str:
+    """Return a figure with three digits, a dash for none."""
+    return "–" if figure is None else f"{figure:.3f}"

@@ -1,6 +1,7 @@
 """Workbench: the whole in one widget, with links from each tab to the others."""
 
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ...runs import Run
 from ..inspect.gallery import Gallery
 from ..labelers.labeler import Labeler
 from ..picker.picker import ProjectPicker
+from ..still import Still
 from ..training.panel import TrainingPanel
 from .export import ExportPanel
 from .images import ImagesPanel
@@ -23,7 +25,7 @@ CHOOSE = "Choose a project in the tab Projects first."
 NO_MODEL = "No run of this project has a model yet: train one in the tab Train."
 
 
-class Workbench(ipywidgets.VBox):  # type: ignore[misc]
+class Workbench(Still, ipywidgets.VBox):  # type: ignore[misc]
     """The picker, and for the chosen project its images, labels, runs, reports and exports.
 
     home: the folder that holds the projects. `project` is the chosen one, or None; observe it.
@@ -34,6 +36,7 @@ class Workbench(ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(self, home: str | Path = "projects") -> None:
         self.picker = ProjectPicker(home)
+        self.picker.on_tick = self.update_still
         self._made: dict[str, Any] = {}
         self._boxes = {name: ipywidgets.VBox([]) for name in TABS}
         self._boxes["Projects"].children = [self.picker]
@@ -139,6 +142,19 @@ class Workbench(ipywidgets.VBox):  # type: ignore[misc]
         self._boxes["Inspect"].children = [self.runs, gallery]
         if shown is not None:
             shown.close()
+
+    def make_still(self) -> str:
+        """Return the still of the tab that is shown."""
+        tab = TABS[self.tabs.selected_index or 0]
+        shown = self.picker if tab == "Projects" else self._made.get(tab)
+        name = "" if self.project is None else f"<p><b>{escape(self.project.name)}</b></p>"
+        return name + (shown.make_still() if shown is not None else "")
+
+    def sign_still(self) -> Any:
+        """Return the tab, and what its still depends on."""
+        tab = TABS[self.tabs.selected_index or 0]
+        shown = self.picker if tab == "Projects" else self._made.get(tab)
+        return tab, None if shown is None else shown.sign_still()
 
     def close(self) -> None:
         """Close the workbench in all its views."""
