@@ -26,7 +26,7 @@ FLOORS = [
     {"tasks", "photos"},
     {"store", "formats", "model_card", "charts"},
     {"plots"},
-    {"model", "report", "engine", "transfer"},
+    {"model", "near_duplicates", "report", "engine", "transfer"},
     {"batch", "review", "training", "predicting"},
     {"reviewing"},
     {"augmented", "image_set", "plan", "runs"},

@@ -1,5 +1,6 @@
 """Runs: processes that are started, followed, killed, resumed, cancelled, queued."""
 
+import csv
 import json
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 import workbench as wb
 from workbench import samples
@@ -103,6 +105,51 @@ def test_a_finished_run_has_all_that_it_promises(trained):
     assert run.snapshot.classes == ("bolt", "washer") and run.changed_labels == 0
     card = json.loads((run.folder / "model.json").read_text())
     assert card["classes"] == ["bolt", "washer"] and card["facts"]["seed"] == 3
+
+
+@pytest.mark.slow
+def test_a_run_shows_what_it_predicts_round_by_round(trained):
+    _, run = trained
+    assert list(run.previews) == [entry["epoch"] for entry in run.history]
+    for path in run.previews.values():
+        with Image.open(path) as picture:
+            assert picture.format == "JPEG" and picture.width > 2 * picture.height
+
+
+@pytest.mark.slow
+def test_a_class_is_explained_by_a_map(trained):
+    project, run = trained
+    image = project.images[0]
+    maps = [run.model().explain(image, name) for name in ("bolt", "washer")]
+    assert maps[0].shape == maps[1].shape and maps[0].dtype == np.float32
+    np.testing.assert_allclose(maps[0] + maps[1], 1, atol=1e-5)
+    best = run.model().predict(image).class_name
+    np.testing.assert_array_equal(run.model().explain(image), maps[best == "washer"])
+    with pytest.raises(wb.UnknownClass, match="It knows: bolt, washer"):
+        run.model().explain(image, "nut")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_photos_of_no_project_become_a_table(trained, tmp_path, suffix):
+    project, run = trained
+    folder = tmp_path / "new"
+    folder.mkdir()
+    for image in project.images[:2]:
+        (folder / f"={image.id}.png").write_bytes(image.read_bytes())
+    (folder / "broken.png").write_bytes(b"no image")
+    report = run.predict_files(folder, tmp_path / f"out/found{suffix}", progress=False)
+    assert (report.images, [name for name, _ in report.rejected]) == (2, ["broken.png"])
+    text = report.path.read_text()
+    rows = json.loads(text) if suffix == ".json" else list(csv.DictReader(text.splitlines()))
+    assert {row["class_name"] for row in rows} <= {"bolt", "washer"}
+    first = rows[0]["image"]
+    assert first.startswith("'=" if suffix == ".csv" else "=")  # no formula in a spreadsheet
+    assert len(project.images) == 24
+    with pytest.raises(wb.UnsupportedFormat, match=r"\.csv or \.json"):
+        run.predict_files(folder, tmp_path / "found.xlsx")
+    with pytest.raises(wb.SourceNotFound):
+        run.predict_files(tmp_path / "nothing", tmp_path / "found.csv")
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import Any
 
 from .errors import NotEnoughLabels
 from .limits import cpu_limit, memory_free_bytes
+from .near_duplicates import find_near_duplicates
 from .report import count_words
 from .settings import TASK_PRESETS, Settings, apply_changes, check_settings
 from .store.database import Store
@@ -136,8 +137,24 @@ def plan_training(
         memory_free_bytes(),
         cpu_limit(),
         problem,
-        tuple(find_warnings(store.task, images, labeled, per_class, is_split)),
+        (
+            *find_warnings(store.task, images, labeled, per_class, is_split),
+            *warn_of_duplicates(store),
+        ),
     )
+
+
+def warn_of_duplicates(store: Store) -> list[str]:
+    """Return a warning where nearly the same photo is in train and in dev or test."""
+    pairs = find_near_duplicates(store)
+    if not pairs:
+        return []
+    first, other = pairs[0]
+    more = f" and {len(pairs) - 1} more" if len(pairs) > 1 else ""
+    return [
+        f"Nearly the same photo is in train and in dev or test: {first!r} and {other!r}{more}. "
+        "The figures will look better than they are: give both the same split, or remove one."
+    ]
 
 
 def find_problem(

@@ -28,6 +28,7 @@ from .store.files import explained, run_path
 from .store.images import find_image, read_pixels
 from .store.labels import read_label
 from .store.predictions import read_prediction
+from .store.previews import list_previews
 from .store.run_folder import (
     LOG,
     EventReader,
@@ -160,6 +161,11 @@ class Run:
     def notes(self) -> list[str]:
         """What the run wants a person to know, such as which weights it started from."""
         return list(self._update().notes)
+
+    @property
+    def previews(self) -> dict[int, Path]:
+        """What the model said of a few dev images, as a picture for each round: {epoch: file}."""
+        return list_previews(self.folder)
 
     @property
     def error(self) -> str | None:

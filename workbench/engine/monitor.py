@@ -2,10 +2,15 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ..errors import StorageFailed
+from ..store.previews import write_preview
 from ..store.run_folder import append_event, is_cancel_asked
 
 EVENT_SECONDS = 0.3  # progress is written at most this often
@@ -27,6 +32,7 @@ class Monitor:
         self.started = time.monotonic()
         self.time_limit = time_limit
         self._last_event = 0.0
+        self._pictures: list[np.ndarray] = []
 
     @property
     def training_seconds(self) -> float | None:
@@ -47,7 +53,20 @@ class Monitor:
 
     def on_epoch(self, figures: Mapping[str, Any]) -> None:
         """Tell what one round of training gave: loss and figures."""
+        self._write_preview(int(figures["epoch"]))
         append_event(self.folder, "epoch", figures=finite(figures))
+
+    def on_preview(self, images: Sequence[np.ndarray]) -> None:
+        """Keep pictures, uint8 (H, W, 3) each, that show how good the model is in this round."""
+        self._pictures = list(images)
+
+    def _write_preview(self, epoch: int) -> None:
+        """Write the pictures of a round as one file; a full disk costs the picture alone."""
+        pictures, self._pictures = self._pictures, []
+        if not pictures:
+            return
+        with suppress(OSError, StorageFailed):
+            write_preview(self.folder, epoch, pictures)
 
     def on_note(self, text: str) -> None:
         """Tell a person something about this run."""

@@ -11,9 +11,11 @@ from ..tasks.framing import Frame, cut_input, make_frames
 from .backbone import Network
 from .data import ScaledImages, normalise, to_tensor
 from .device import mixed_precision
+from .monitor import Monitor
 
 Outputs = dict[str, np.ndarray]
 DEFAULT_THRESHOLD = 0.5
+PREVIEWED = 4  # dev images that are shown round by round
 
 
 def predict(model: Network, images: torch.Tensor) -> Outputs:
@@ -43,16 +45,41 @@ def predict_examples(
         yield task.room.decode(outputs, frames, classes, threshold)
 
 
+def show_first(
+    predictions: Iterator[Any],
+    images: ScaledImages,
+    task: Task,
+    classes: Sequence[str],
+    monitor: Monitor,
+) -> Iterator[Any]:
+    """Yield the predictions, and give the first ones to the monitor, drawn on their images."""
+    drawn = []
+    for index, prediction in enumerate(predictions):
+        if index < PREVIEWED:
+            example = images.examples[index]
+            colors = dict(zip(example.snapshot.classes, example.snapshot.colors))
+            drawn.append(task.room.draw(example.read_image(), prediction, classes, colors))
+        yield prediction
+    monitor.on_preview(drawn)
+
+
 def measure(
-    model: Network, images: ScaledImages, task: Task, classes: Sequence[str]
+    model: Network,
+    images: ScaledImages,
+    task: Task,
+    classes: Sequence[str],
+    monitor: Monitor | None = None,
 ) -> dict[str, float]:
     """Return the task's overall figures on labeled images; {} where there are none.
 
-    "figure" is the one that decides which model is best.
+    "figure" is the one that decides which model is best. monitor: is given the first predictions
+    as pictures.
     """
     if not len(images):
         return {}
     predictions = predict_examples(model, images, task, classes, DEFAULT_THRESHOLD)
+    if monitor is not None:
+        predictions = show_first(predictions, images, task, classes, monitor)
     labels = (example.read_label() for example in images.examples)
     figures = task.room.evaluate(predictions, labels, classes, None).overall
     return {**figures, "figure": figures[task.main_figure]}

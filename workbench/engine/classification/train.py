@@ -97,7 +97,7 @@ def train(
         images,
         build_sampler(examples, framing, settings),
         partial(compute_loss, weights=class_weights(examples, classes)),
-        partial(measure, images=dev_images, task=TASK, classes=classes),
+        partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor),
         settings,
         monitor,
     )

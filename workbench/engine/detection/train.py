@@ -262,7 +262,7 @@ def train(
         images,
         build_sampler(examples, framing, settings),
         compute_loss,
-        partial(measure, images=dev_images, task=TASK, classes=classes),
+        partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor),
         settings,
         monitor,
     )

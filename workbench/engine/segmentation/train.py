@@ -170,6 +170,7 @@ def train(
             images=ScaledImages(choose_dev(dev, framing), framing),
             task=TASK,
             classes=classes,
+            monitor=monitor,
         ),
         settings,
         monitor,

@@ -116,6 +116,13 @@ def answer_compare(panel: "TrainingPanel", params: Params) -> Answer:
     return {"comparison": told, "code": f"wb.compare_runs({listed})"}, buffers
 
 
+def answer_preview(panel: "TrainingPanel", params: Params) -> Answer:
+    """Return what the model said of some dev images after a round, as a picture."""
+    previews = panel.find(str(params["run"])).previews
+    path = previews.get(int(params["epoch"]))
+    return {}, [path.read_bytes() if path is not None else b""]
+
+
 def answer_log(panel: "TrainingPanel", params: Params) -> Answer:
     """Return the end of what the training process printed."""
     log = panel.find(str(params["run"])).log
@@ -149,6 +156,7 @@ ANSWERS: Answers = {
     "note": answer_note,
     "inspect": answer_inspect,
     "compare": answer_compare,
+    "preview": answer_preview,
     "log": answer_log,
     "augmented": answer_augmented,
 }

@@ -61,6 +61,7 @@ def describe_run(run: Run, task: Task) -> dict[str, Any]:
         "notes": run.notes,
         "note": run.note,
         "error": run.error,
+        "previews": list(run.previews),
         "snapshot": run.snapshot.name,
         "changed_labels": run.changed_labels,
     }

@@ -16,10 +16,12 @@ export function createDetails(desk) {
   const curves = makeElement("div", { class: "workbench-curves" });
   const figures = makeElement("p", { class: "workbench-figures" });
   const notes = makeElement("p", { class: "workbench-quiet", dir: "auto" });
+  const previews = makePreviews(desk);
   const acts = makeActs(desk);
   const log = makeLog(desk);
   const element = makeElement("section", { "aria-label": "Selected run" },
-    title, state, bar.element, error, acts.element, curves, figures, notes, log.element);
+    title, state, bar.element, error, acts.element, previews.element, curves,
+    figures, notes, log.element);
   let drawn = "";
 
   function update(names) {
@@ -37,6 +39,7 @@ export function createDetails(desk) {
       .map(([name, value]) => `${name} ${value.toFixed(3)}`).join(" · ");
     notes.textContent = [...run.notes, run.note].filter(Boolean).join(" ");
     acts.update(run);
+    previews.update(run);
     log.update(run);
     const key = `${run.id} ${run.history.length}`;
     if (key === drawn) return;
@@ -70,6 +73,48 @@ function makeCurves({ history, figure_name }) {
     if (points.length) found.push(drawCurve(`${name} on dev, by round`, points, [0, 1]));
   }
   return found;
+}
+
+/** Return what the model said of a few dev images, round by round; the newest unless one looks. */
+function makePreviews(desk) {
+  const image = makeElement("img", { class: "workbench-preview" });
+  image.alt = "Predictions on dev images";
+  const text = makeElement("span");
+  const slider = makeElement("input", {
+    type: "range", min: "0", step: "1", "aria-label": "Round", oninput: () => choose(),
+  });
+  const element = makeElement("div", {}, image,
+    makeElement("label", { class: "workbench-row" }, text, slider));
+  let epochs = [];
+  let shown = "";
+  let isNewest = true;
+
+  function choose() {
+    isNewest = Number(slider.value) === epochs.length - 1;
+    load(desk.state.run.id);
+  }
+
+  async function load(id) {
+    const epoch = epochs[Number(slider.value)];
+    text.textContent = `Dev images after round ${epoch}`;
+    if (shown === `${id} ${epoch}`) return;
+    shown = `${id} ${epoch}`;
+    const answer = await desk.ask("preview", { run: id, epoch });
+    if (!answer || shown !== `${id} ${epoch}`) return;
+    if (image.src) URL.revokeObjectURL(image.src);
+    image.src = URL.createObjectURL(new Blob([answer.buffers[0]], { type: "image/jpeg" }));
+  }
+
+  function update({ id, previews }) {
+    if (!shown.startsWith(`${id} `)) isNewest = true;
+    epochs = previews;
+    element.hidden = !epochs.length;
+    if (!epochs.length) return;
+    slider.max = String(epochs.length - 1);
+    if (isNewest) slider.value = slider.max;
+    load(id);
+  }
+  return { element, update };
 }
 
 function makeActs(desk) {
