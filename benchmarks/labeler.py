@@ -187,17 +187,17 @@ def measure_show(page: Page, choose: Callable[[], None], name: str | None) -> fl
     return 1000 * (time.perf_counter() - start)
 
 
-def make_many(folder: Path, images: int) -> None:
+def make_many(folder: Path, images: int, name: str = "many") -> None:
     """Make a project of many images: rows as in benchmarks/store.py, each with a file of its own.
 
     The files are hard links to a few pictures: a file system allows some 65,000 to each.
     """
-    store = make_store(folder / "many", images, "detection")
+    store = make_store(folder / name, images, "detection")
     picture = Image.fromarray(np.full((480, 640, 3), 120, np.uint8))
     for number in range(1, images + 1):
         path = image_path(store.folder, f"{number:064x}", ".png")
         path.parent.mkdir(parents=True, exist_ok=True)
-        one = folder / f"one{number // LINKS}.png"
+        one = folder / f"{name}{number // LINKS}.png"
         if not one.exists():
             picture.save(one)
         path.hardlink_to(one)

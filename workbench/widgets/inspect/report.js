@@ -91,10 +91,10 @@ function makeCells(desk) {
   const table = makeElement("table", { class: "workbench-report-table" });
   const element = makeElement("details", {},
     makeElement("summary", {}, "Confusion as a table"), table);
-  function update() {
+  function update(names) {
     const { report } = desk.state;
     element.hidden = !report;
-    if (!report) return;
+    if (!report || !names.has("report")) return;
     const { row_names: rows, column_names: columns, confusion } = report;
     const head = makeElement("tr", {}, makeElement("th", {}, "label \\ prediction"),
       ...columns.map((name) => makeElement("th", { dir: "auto" }, name)));
@@ -129,7 +129,7 @@ function renderReport({ model, el }) {
     makeElement("div", { class: "workbench-report-figures" }, overall, classes),
     cells.element, foot);
 
-  function update() {
+  function update(names) {
     const { state } = desk;
     const { report } = state;
     title.textContent = state.name ?? "";
@@ -139,15 +139,15 @@ function renderReport({ model, el }) {
     foot.hidden = !state.code;
     headline.textContent = report ? report.headline : "Reading predictions…";
     origin.textContent = report ? report.origin.join(" ") : "";
-    if (report) {
+    if (report && names.has("report")) {
       fillReportTable(overall, [["figure", "value"], ...report.overall]);
       fillReportTable(classes, report.table);
     }
-    parts.forEach((part) => part.update());
+    parts.forEach((part) => part.update(names));
   }
   const off = desk.on(update);
   const letKeysGo = keepKeys(root);
-  update();
+  update(new Set());
   el.append(root);
   desk.start();
   return () => {

@@ -30,7 +30,7 @@ export function createDetails(desk) {
     if (!run || !names.has("run")) return;
     title.textContent = run.name;
     state.textContent = tellState(run);
-    bar.set(run.status === "finished" ? 1 : run.progress);
+    bar.set(run.status === "finished" ? 1 : run.progress, run.is_active);
     bar.element.hidden = !run.is_active;
     error.hidden = !run.error;
     error.textContent = run.error ?? "";
@@ -56,8 +56,10 @@ function tellState(run) {
   const share = run.is_active ? `${Math.round(100 * run.progress)} %` : "";
   const time = run.seconds ? `${tellSeconds(run.seconds)} so far` : "";
   const took = run.seconds ? `took ${tellSeconds(run.seconds)}` : "";
+  const status = run.status === "queued"
+    ? "queued: it starts, or waits for the run before it" : run.status;
   return [
-    run.status, share, run.is_active ? time : took, left,
+    status, share, run.is_active ? time : took, left,
     `trained on snapshot "${run.snapshot}"; ${labels}`,
   ].filter(Boolean).join(" · ");
 }

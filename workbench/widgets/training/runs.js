@@ -16,7 +16,8 @@ export function makeRunBar(name) {
     class: "workbench-bar", role: "progressbar", "aria-label": name, "aria-valuemin": "0",
     "aria-valuemax": "100",
   }, fill);
-  const set = (fraction) => {
+  const set = (fraction, isActive = false) => {
+    element.classList.toggle("workbench-unknown", isActive && !fraction); // it is starting
     fill.style.width = `${100 * fraction}%`;
     element.setAttribute("aria-valuenow", String(Math.round(100 * fraction)));
   };
@@ -61,7 +62,7 @@ export function createRuns(desk) {
       const parts = shown.get(row.id) ?? makeRow(row);
       shown.set(row.id, parts);
       parts.name.textContent = row.name;
-      parts.bar.set(row.status === "finished" ? 1 : row.progress);
+      parts.bar.set(row.status === "finished" ? 1 : row.progress, row.is_active);
       parts.bar.element.hidden = !row.is_active;
       parts.text.textContent = tellRow(row);
       parts.button.setAttribute("aria-pressed", String(row.id === run?.id));
