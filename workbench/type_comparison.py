@@ -1,5 +1,6 @@
 """Box or mask? Both project types on the same photos: what a box costs, what models say."""
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = 4  # images in the figure
+TITLE_WIDTH = 76  # characters in a line above it
 CLEAR_DIFFERENCE = 0.5  # of a box that is sound, from which a mask says clearly more
 
 
@@ -54,10 +56,12 @@ class TypeComparison:
         return said + "The boxes fit well: they say nearly as much as masks, and are quicker drawn."
 
     def plot(self, limit: int = SHOWN) -> "Figure":
-        """Return a Figure: what the boxes and what the masks say of the same photos."""
+        """Return a Figure: what boxes and masks say of the same photos, the headline above."""
         from .plots import plot_side_by_side  # matplotlib takes half a second to import
 
-        return plot_side_by_side(self._draw(limit))
+        figure = plot_side_by_side(self._draw(limit))
+        figure.suptitle("\n".join(textwrap.wrap(self.headline, TITLE_WIDTH)), fontsize=9)
+        return figure
 
     def _draw(self, limit: int) -> Iterator[tuple[str, str, np.ndarray]]:
         """Yield title, words and picture, of the box model and of the mask model in turn."""

@@ -1,6 +1,6 @@
 // One image large: label and prediction over the photo, and what can be done about it.
 
-import { makeButton, makeElement } from "../parts.js";
+import { makeButton, makeElement, makeSlider } from "../parts.js";
 import { createSurface } from "../surface/surface.js";
 import { chooseBoxes, drawHeat, findBorder, findOverlayColor } from "./overlay.js";
 import { GRID_SIGNS, tellValue } from "./tile_grid.js";
@@ -51,11 +51,14 @@ export function createDetail(desk, { act, step, close }) {
   const title = makeElement("h3", { dir: "auto" });
   const words = makeElement("table", { class: "workbench-detail-words" });
   const legend = makeElement("p", { class: "workbench-row" });
+  const opacity = makeSlider("Opacity of what lies over the photo",
+    { min: 0.05, max: 1, step: 0.05, value: desk.state.opacity },
+    (value) => desk.set({ opacity: value }));
   const buttons = makeDetailButtons();
   const element = makeElement("div", { class: "workbench-detail" },
     makeElement("div", { class: "workbench-detail-surface" }, surface.element),
     makeElement("div", { class: "workbench-detail-side" },
-      title, words, legend, ...Object.values(buttons)));
+      title, words, legend, opacity.element, ...Object.values(buttons)));
   element.hidden = true;
   let tile = null; // the image as it came
   let heat = null; // what speaks for a class, once it was asked for
@@ -127,7 +130,8 @@ export function createDetail(desk, { act, step, close }) {
 
   function draw() {
     if (!tile) return;
-    const { show, threshold, opacity } = desk.state;
+    const { show, threshold, opacity: fill } = desk.state;
+    opacity.input.value = fill;
     const { id, name, width, height, picture, error } = tile;
     const wasShown = looking.state.image?.id === id;
     const record = {
@@ -139,9 +143,9 @@ export function createDetail(desk, { act, step, close }) {
     const warm = desk.state.task === "classification" ? heat
       : (show === "both" || show === "prediction") && tile.layers.heat;
     const line = desk.state.task === "classification" ? 0.5 : threshold;
-    if (warm && show !== "photo") record.overlay = drawHeat(desk, warm, line, opacity);
+    if (warm && show !== "photo") record.overlay = drawHeat(desk, warm, line, fill);
     looking.state.image = record;
-    looking.state.opacity = record.isBorder ? 1 : opacity;
+    looking.state.opacity = record.isBorder || record.overlay ? 1 : fill;
     looking.emit("change", new Set(["opacity"]));
     if (wasShown) looking.emit("label", null);
     else looking.emit("image", record);
