@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -60,6 +61,7 @@ class DrawnExample:
 
     image: np.ndarray
     label: BoxLabel
+    colors: ClassVar[dict[str, str]] = {}
 
     @property
     def image_size(self) -> tuple[int, int]:

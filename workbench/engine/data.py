@@ -43,6 +43,11 @@ class Example:
         """The image's (height, width)."""
         return self.item.image_size
 
+    @property
+    def colors(self) -> dict[str, str]:
+        """The color of each class, "#rrggbb"."""
+        return dict(zip(self.snapshot.classes, self.snapshot.colors))
+
     def read_image(self) -> np.ndarray:
         """Return the image: uint8 (H, W, 3)."""
         return self.snapshot.read_image(self.item)

@@ -57,8 +57,8 @@ def show_first(
     for index, prediction in enumerate(predictions):
         if index < PREVIEWED:
             example = images.examples[index]
-            colors = dict(zip(example.snapshot.classes, example.snapshot.colors))
-            drawn.append(task.room.draw(example.read_image(), prediction, classes, colors))
+            image = example.read_image()
+            drawn.append(task.room.draw(image, prediction, classes, example.colors))
         yield prediction
     monitor.on_preview(drawn)
 
