@@ -63,6 +63,7 @@ export function createDetail(desk, { act, step, close }) {
   let tile = null; // the image as it came
   let heat = null; // what speaks for a class, once it was asked for
   let number = 0;
+  let wanted = 0; // the id of the image to show, which may still be on its way
 
   function makeDetailButtons() {
     const make = (name, key, run) => makeButton(name, run, { key });
@@ -215,6 +216,7 @@ export function createDetail(desk, { act, step, close }) {
 
   function show(id) {
     element.hidden = false;
+    wanted = id;
     if (tile?.id !== id) load(id);
     take();
   }
@@ -222,11 +224,12 @@ export function createDetail(desk, { act, step, close }) {
   function hide() {
     element.hidden = true;
     number += 1;
+    wanted = 0;
     tile?.picture?.close();
     tile = null;
     looking.state.image = null;
   }
-  const reload = () => tile && load(tile.id, true);
+  const reload = () => wanted && load(wanted, tile?.id === wanted);
   const destroy = () => {
     hide();
     surface.destroy();

@@ -73,8 +73,12 @@ function renderTiles({ model, el }) {
     if (id === undefined) return;
     const answer = await desk.ask("act", { act: name, image: id });
     if (!answer) return;
-    if (desk.state.open >= 0 && ["accept", "reject"].includes(name)
-      && desk.state.scope === "unlabeled") step(1);
+    const isDraft = desk.state.scope === "unlabeled" && ["accept", "reject"].includes(name);
+    if (desk.state.open < 0 || !isDraft) return;
+    const place = desk.state.ids.indexOf(id); // it is gone where the images were just sorted
+    const last = desk.state.ids.length - 1;
+    const next = place < 0 ? Math.min(index, last) : place + 1;
+    if (next >= 0 && next <= last) open(next);
   }
 
   function open(index) {
