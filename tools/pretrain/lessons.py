@@ -1,0 +1,93 @@
+"""What the network learns on a batch: four lessons, each a loss.
+
+- material: which program painted it, from the mean feature of the image;
+- kind: which defect it shows, from the mean and the highest features;
+- place: where the defect is and which, at stride 4;
+- memory: to tell patches of a defect from sound ones by their distance to the nearest sound patch
+  of other images of the same material, which is what anomaly detection does with the features
+  (PatchCore, Roth et al., 2022).
+"""
+
+import torch
+from defects import KINDS
+from networks import Trunk
+from scenes import Batch
+from torch import nn
+from torch.nn import functional
+
+LESSONS = ("material", "kind", "place", "memory")
+SMOOTHING = 0.1
+SOUND_WEIGHT = 0.15  # of sound places: there are many more of them
+FULL, NONE = 0.3, 0.02  # share of a patch that is defective: above, it is; below, it is sound
+
+
+class School(nn.Module):
+    """A trunk and the small heads that its lessons need, which are thrown away afterwards."""
+
+    def __init__(self, trunk: Trunk, materials: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        _, middle, last = trunk.channels
+        self.material = nn.Linear(last, materials)
+        self.kind = nn.Linear(2 * (middle + last), len(KINDS) + 1)
+        self.place = nn.ModuleList(nn.Conv2d(c, len(KINDS) + 1, 1) for c in trunk.channels)
+        self.scale = nn.Parameter(torch.tensor([2.0, 0.0]))
+
+    def forward(self, batch: Batch, maps: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the loss of each lesson; maps are the trunk's, of the batch's images."""
+        _, middle, last = maps
+        wanted = functional.cross_entropy
+        pooled = [pool for m in (middle, last) for pool in (m.mean((2, 3)), m.amax((2, 3)))]
+        seen = torch.where(batch.areas.amax((1, 2)) > 0.5, batch.kinds + 1, 0)
+        return {
+            "material": wanted(
+                self.material(last.mean((2, 3))), batch.materials, label_smoothing=SMOOTHING
+            ),
+            "kind": wanted(self.kind(torch.cat(pooled, 1)), seen, label_smoothing=SMOOTHING),
+            "place": self.teach_place(maps, batch),
+            "memory": self.teach_memory(middle, last, batch),
+        }
+
+    def teach_place(self, maps: list[torch.Tensor], batch: Batch) -> torch.Tensor:
+        """Return the cross entropy of the kind of defect at every fourth pixel."""
+        size = maps[0].shape[2:]
+        scores = [
+            functional.interpolate(head(features), size=size, mode="bilinear")
+            for head, features in zip(self.place, maps)
+        ]
+        covered = functional.adaptive_max_pool2d(batch.areas[:, None], size)[:, 0] > 0.5
+        wanted = torch.where(covered, batch.kinds[:, None, None] + 1, 0)
+        weights = torch.ones(len(KINDS) + 1, device=wanted.device)
+        weights[0] = SOUND_WEIGHT
+        return functional.cross_entropy(torch.stack(scores).sum(0), wanted, weights)
+
+    def teach_memory(self, middle: torch.Tensor, last: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return the binary cross entropy of "defective", given the distance of each patch."""
+        patches = describe_patches(middle, last)  # (N, h, w, C)
+        side = patches.shape[1]
+        covered = functional.adaptive_avg_pool2d(batch.areas[:, None], side).flatten(1)  # (N, h w)
+        patches = patches.view(-1, batch.views * side**2, patches.shape[3])  # (P, V h w, C)
+        squares = torch.cdist(patches, patches, compute_mode="use_mm_for_euclid_dist").square()
+        owner = torch.arange(batch.views, device=patches.device).repeat_interleave(side**2)
+        sound = covered.view(len(patches), 1, -1) < NONE
+        allowed = sound & (owner[:, None] != owner[None])  # (P, V h w, V h w)
+        nearest = squares.masked_fill(~allowed, torch.inf).amin(2)
+        nearest = nearest.view(covered.shape)
+        is_defect, is_sound = covered > FULL, covered < NONE
+        counted = (is_defect | is_sound) & nearest.isfinite()
+        logits = self.scale[0] * (nearest[counted] + 1e-4).log() + self.scale[1]
+        labels = is_defect[counted].float()
+        share = labels.mean().clamp(0.01, 0.99)
+        weights = torch.where(labels > 0, 0.5 / share, 0.5 / (1 - share))
+        return functional.binary_cross_entropy_with_logits(logits, labels, weights)
+
+
+def describe_patches(middle: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    """Return patch features (N, h, w, C) at stride 8, each map's channels of unit spread."""
+    last = functional.interpolate(last, size=middle.shape[2:], mode="bilinear")
+    groups = []
+    for features in (middle, last):
+        features = functional.avg_pool2d(features, 3, 1, 1, count_include_pad=False)
+        spread = features.detach().std((0, 2, 3), keepdim=True).clamp_min(1e-3)
+        groups.append(features / spread / features.shape[1] ** 0.5)
+    return torch.cat(groups, 1).permute(0, 2, 3, 1)

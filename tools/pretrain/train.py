@@ -1,0 +1,160 @@
+"""Train a backbone on generated images alone.
+
+    python tools/pretrain/train.py OUT.safetensors [--network regnet_x_400mf] [--steps 12000]
+
+It can be stopped at any time: the same command goes on from OUT.checkpoint, which is written every
+few minutes. On a GPU everything is made there, and batches may be larger (--materials 128).
+"""
+
+import argparse
+import copy
+import math
+import time
+from pathlib import Path
+
+import torch
+from lessons import LESSONS, School
+from networks import NODES, Trunk
+from safetensors.torch import save_file
+from scenes import Pool
+from textures import draw_programs
+from torch import nn
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+RATE, DECAY = 2e-3, 0.02
+WARM_UP = 200  # steps
+AVERAGED = 0.999  # share of the averaged weights that a step keeps
+EVERY = 200  # steps between two lines
+SAVED = 1000  # steps between two checkpoints
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, help="the file of weights to write (.safetensors)")
+    parser.add_argument("--network", choices=sorted(NODES), default="regnet_x_400mf")
+    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--programs", type=int, default=2000, help="materials there are")
+    parser.add_argument("--materials", type=int, default=24, help="materials a batch")
+    parser.add_argument("--views", type=int, default=4, help="images of each material a batch")
+    parser.add_argument("--side", type=int, default=96, help="pixels")
+    parser.add_argument("--lessons", nargs="+", choices=LESSONS, default=list(LESSONS))
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """Return images (N, 3, H, W), 0..1, as torchvision's networks expect them."""
+    mean = torch.tensor(MEAN, device=images.device)[:, None, None]
+    std = torch.tensor(STD, device=images.device)[:, None, None]
+    return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def schedule(step: int, steps: int) -> float:
+    """Return the factor of the learning rate: a linear climb, then half a cosine."""
+    return min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / steps) + 1e-3)
+
+
+def average(kept: nn.Module, model: nn.Module, step: int) -> None:
+    """Move the averaged weights a little towards the model's."""
+    share = min(AVERAGED, (step + 1) / (step + 10))
+    with torch.no_grad():
+        for mean, value in zip(kept.state_dict().values(), model.state_dict().values()):
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - share)
+            else:
+                mean.copy_(value)
+
+
+def save_weights(trunk: Trunk, path: Path) -> None:
+    """Write the trunk's weights by torchvision's names, in half precision."""
+    state = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in trunk.network.state_dict().items()
+    }
+    save_file({name: value.contiguous().cpu() for name, value in state.items()}, path)
+
+
+class Training:
+    """A training and where it stands."""
+
+    def __init__(self, asked: argparse.Namespace, device: torch.device) -> None:
+        torch.manual_seed(asked.seed)
+        self.asked, self.device, self.step = asked, device, 0
+        self.school = School(Trunk(asked.network), asked.programs).to(
+            device, memory_format=torch.channels_last
+        )
+        self.kept = copy.deepcopy(self.school.trunk)
+        self.optimizer = torch.optim.AdamW(self.school.parameters(), RATE, weight_decay=DECAY)
+        self.pool = Pool(draw_programs(asked.programs, asked.seed), device)
+        self.checkpoint = asked.out.with_suffix(".checkpoint")
+        if self.checkpoint.exists():
+            self.load()
+        self.pool.refresh(asked.programs)
+
+    def load(self) -> None:
+        """Go on from the checkpoint."""
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        self.step = state["step"]
+        self.school.load_state_dict(state["school"])
+        self.kept.load_state_dict(state["kept"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def save(self) -> None:
+        """Write the checkpoint and the weights."""
+        state = {
+            "step": self.step,
+            "school": self.school.state_dict(),
+            "kept": self.kept.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        partial = self.checkpoint.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(self.checkpoint)
+        save_weights(self.kept, self.asked.out)
+
+    def learn(self) -> dict[str, float]:
+        """Take one step, and return the losses."""
+        asked = self.asked
+        torch.manual_seed(asked.seed * 10_000_019 + self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = RATE * schedule(self.step, asked.steps)
+        self.pool.refresh(max(1, asked.materials // 6))
+        batch = self.pool.draw(asked.materials, asked.views, asked.side)
+        self.school.train()
+        with torch.autocast(self.device.type, torch.bfloat16):
+            maps = self.school.trunk(normalise(batch.images))
+        losses = self.school(batch, [features.float() for features in maps])
+        loss = torch.stack([losses[lesson] for lesson in asked.lessons]).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.school.parameters(), 5.0)
+        self.optimizer.step()
+        average(self.kept, self.school.trunk, self.step)
+        self.step += 1
+        return {lesson: float(value.detach()) for lesson, value in losses.items()}
+
+    def run(self) -> None:
+        """Learn to the end, and say how it goes."""
+        began, totals, count = time.monotonic(), dict.fromkeys(LESSONS, 0.0), 0
+        while self.step < self.asked.steps:
+            for lesson, value in self.learn().items():
+                totals[lesson] += value
+            count += 1
+            if self.step % EVERY == 0 or self.step == self.asked.steps:
+                told = "  ".join(f"{name} {value / count:.3f}" for name, value in totals.items())
+                seconds = (time.monotonic() - began) / count
+                print(f"{self.step}  {told}  {seconds * 1000:.0f} ms a step", flush=True)
+                began, totals, count = time.monotonic(), dict.fromkeys(LESSONS, 0.0), 0
+            if self.step % SAVED == 0 or self.step == self.asked.steps:
+                self.save()
+
+
+def main() -> None:
+    """Train on the device there is."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    Training(parse_arguments(), device).run()
+
+
+if __name__ == "__main__":
+    main()
