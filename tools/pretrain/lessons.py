@@ -66,7 +66,7 @@ class School(nn.Module):
         patches = describe_patches(middle, last)  # (N, h, w, C)
         side = patches.shape[1]
         covered = functional.adaptive_avg_pool2d(batch.areas[:, None], side).flatten(1)  # (N, h w)
-        patches = patches.view(-1, batch.views * side**2, patches.shape[3])  # (P, V h w, C)
+        patches = patches.reshape(-1, batch.views * side**2, patches.shape[3])  # (P, V h w, C)
         squares = torch.cdist(patches, patches, compute_mode="use_mm_for_euclid_dist").square()
         owner = torch.arange(batch.views, device=patches.device).repeat_interleave(side**2)
         sound = covered.view(len(patches), 1, -1) < NONE

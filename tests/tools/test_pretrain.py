@@ -1,0 +1,144 @@
+"""The generator of images and the training of the backbone: small, but the real thing."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+import torch
+
+from workbench.engine.backbone import Backbone, load_regnet
+
+PRETRAIN = Path(__file__).resolve().parents[2] / "tools" / "pretrain"
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def on_path(monkeypatch):
+    """Make the tool's files importable as its commands import each other."""
+    monkeypatch.syspath_prepend(str(PRETRAIN))
+    yield
+    for name in ("textures", "defects", "scenes", "networks", "lessons", "train"):
+        sys.modules.pop(name, None)
+
+
+def test_sheets_are_the_same_for_the_same_seed():
+    from textures import draw_programs, render_sheets
+
+    programs = draw_programs(40, seed=3)
+    sheets = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        sheets.append(render_sheets(programs, torch.arange(40), 64))
+    assert torch.equal(sheets[0], sheets[1])
+    assert (sheets[0] != sheets[2]).flatten(1).any(1).all()  # each sheet is a fresh sample
+    assert sheets[0].shape == (40, 3, 64, 64)
+    assert sheets[0].min() >= 0 and sheets[0].max() <= 1 and sheets[0].isfinite().all()
+
+
+def test_sheets_of_a_program_are_more_alike_than_those_of_two():
+    from textures import draw_programs, render_sheets
+
+    programs = draw_programs(30, seed=0)
+    first, second = (render_sheets(programs, torch.arange(30), 64) for _ in range(2))
+    means = [sheets.mean((2, 3)) for sheets in (first, second)]
+    distances = torch.cdist(*means)
+    assert (distances.argmin(1) == torch.arange(30)).float().mean() > 0.6
+
+
+def test_a_defect_changes_its_area_alone():
+    from defects import KINDS, damage
+
+    torch.manual_seed(0)
+    images = 0.3 + 0.4 * torch.rand(8 * (len(KINDS) + 1), 3, 64, 64)
+    kinds = torch.arange(len(images)) % (len(KINDS) + 1) - 1
+    damaged, areas = damage(images, kinds)
+    assert torch.equal(damaged[kinds < 0], images[kinds < 0]) and not areas[kinds < 0].any()
+    for kind in range(len(KINDS)):
+        change = (damaged - images)[kinds == kind].abs().amax(1)
+        area = areas[kinds == kind]
+        assert (area > 0.5).any(), KINDS[kind].__name__
+        assert change[area > 0.5].mean() > 4 * change[area < 0.01].mean(), KINDS[kind].__name__
+
+
+def test_a_batch_holds_several_views_of_each_material():
+    from scenes import Pool
+    from textures import draw_programs
+
+    torch.manual_seed(0)
+    pool = Pool(draw_programs(12, seed=0), CPU)
+    pool.refresh(12)
+    before = pool.sheets.clone()
+    pool.refresh(5)
+    changed = (pool.sheets != before).flatten(1).any(1)
+    assert changed.tolist() == [True] * 5 + [False] * 7
+    batch = pool.draw(6, 4, 64)
+    assert batch.images.shape == (24, 3, 64, 64) and batch.areas.shape == (24, 64, 64)
+    assert batch.materials.view(6, 4).unique(dim=1).shape == (6, 1)
+    assert len(batch.materials.unique()) == 6
+    assert not batch.areas[batch.kinds < 0].any()
+
+
+def test_the_memory_lesson_wants_defects_far_and_sound_patches_near():
+    from lessons import School
+    from networks import Trunk
+    from scenes import Batch
+
+    school = School(Trunk("regnet_x_400mf"), 4)
+    areas = torch.zeros(4, 64, 64)
+    areas[:, :16, :16] = 1
+    batch = Batch(torch.empty(0), torch.zeros(4), torch.zeros(4, dtype=torch.int64), areas, 4)
+    torch.manual_seed(0)
+    middle, last = torch.randn(1, 64, 8, 8).expand(4, -1, -1, -1), torch.zeros(4, 160, 4, 4)
+    stands_out = middle.clone()
+    stands_out[:, :, :2, :2] += 8 * torch.randn(4, 64, 1, 1)  # another in each image
+    losses = [float(school.teach_memory(m, last, batch).detach()) for m in (stands_out, middle)]
+    assert losses[0] < losses[1]
+
+
+def make_training(folder, steps):
+    from train import Training
+
+    asked = Namespace(
+        out=folder / "tiny.safetensors",
+        network="regnet_x_400mf",
+        steps=steps,
+        programs=8,
+        materials=4,
+        views=3,
+        side=64,
+        lessons=["material", "kind", "place", "memory"],
+        seed=0,
+    )
+    return Training(asked, CPU)
+
+
+def test_training_goes_on_where_it_was_stopped_and_fits_the_backbone(tmp_path):
+    from safetensors.torch import load_file
+
+    training = make_training(tmp_path, 3)
+    losses = training.learn()
+    assert set(losses) == {"material", "kind", "place", "memory"}
+    training.save()
+    again = make_training(tmp_path, 3)
+    assert again.step == 1
+    assert torch.equal(again.school.material.weight, training.school.material.weight)
+    again.run()
+    state = load_file(tmp_path / "tiny.safetensors")
+    assert again.step == 3 and all(torch.isfinite(value).all() for value in state.values())
+    backbone = Backbone()
+    load_regnet(backbone, state)
+    assert torch.equal(backbone.stem[0].weight, state["stem.0.weight"].float())
+    assert max(p.stat().st_size for p in tmp_path.glob("*.safetensors")) < 12e6
+
+
+def test_every_network_gives_maps_of_strides_4_8_and_16():
+    from networks import NODES, Trunk
+
+    for name in NODES:
+        trunk = Trunk(name)
+        maps = trunk(torch.zeros(2, 3, 96, 96))
+        assert [part.shape[1] for part in maps] == trunk.channels
+        near = 2 if name == "squeezenet1_0" else 0  # its pooling drops the border
+        for part, stride in zip(maps, (4, 8, 16)):
+            assert 96 // stride - near <= part.shape[2] <= 96 // stride, name
