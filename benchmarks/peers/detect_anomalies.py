@@ -1,0 +1,88 @@
+"""anomalib's PatchCore and PaDiM on MobileNetV2, at 256 x 256 pixels, on normal images alone.
+
+Methods: patchcore, padim. Their networks are called directly, without Lightning, which would take
+seconds more. EfficientAD is not among them: its teacher and Imagenette are downloads.
+"""
+
+import numpy as np
+import torch
+import torchvision
+from anomalib.models.image.padim.torch_model import PadimModel
+from anomalib.models.image.patchcore.torch_model import PatchcoreModel
+from common import MOBILENET, answer, read_image, start, to_input
+from torch import nn
+from torch.nn import functional
+
+SIDE = (256, 256)
+LAYERS = ["features.6", "features.13"]  # strides 8 and 16
+CORESET = 0.1  # of the patches, as PatchCore's paper has it
+POOLED = 20_000  # patches that the coreset is chosen from, so that it ends in minutes
+PADIM_FEATURES = 100
+
+
+class PaddedConv(nn.Module):
+    """A convolution of stride 2 that pads at the right and the bottom, as TensorFlow does."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        convolution.padding = (0, 0)
+        self.convolution = convolution
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the convolution of images (N, C, H, W)."""
+        return self.convolution(functional.pad(images, (0, 1, 0, 1)))
+
+
+def build_backbone(weights: str) -> nn.Module:
+    """Return MobileNetV2, with the padding that its ImageNet weights were trained with."""
+    network = torchvision.models.mobilenet_v2()
+    if weights != "imagenet":
+        return network
+    network.load_state_dict(torch.load(MOBILENET, weights_only=True))
+    for block in list(network.modules()):
+        for name, child in list(block.named_children()):
+            if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
+                setattr(block, name, PaddedConv(child))
+    return network
+
+
+def fit(model: nn.Module, images: list[np.ndarray], method: str) -> None:
+    """Show the model the normal images, and fit what it keeps of them."""
+    model.train()
+    model.feature_extractor.eval()
+    for image in images:
+        model(to_input([image]))
+    if method == "padim":
+        model.fit()
+        return
+    patches = torch.vstack(model.embedding_store)
+    chosen = torch.randperm(len(patches))[:POOLED]
+    model.embedding_store = [patches[chosen]]
+    model.subsample_embedding(CORESET)
+
+
+def main() -> None:
+    """Train, predict, and write the answer."""
+    asked = start()
+    normal = [item for item in asked.read()["train"] if not item["abnormal"]]
+    images = [read_image(item["image"], SIDE) for item in normal]
+    backbone = build_backbone(asked.weights).eval()
+    if asked.method == "padim":
+        model = PadimModel(backbone, LAYERS, n_features=PADIM_FEATURES)
+    else:
+        model = PatchcoreModel(LAYERS, backbone)
+    fit(model, images, asked.method)
+    model.eval()
+
+    def predict(image: np.ndarray) -> float:
+        small = torchvision.transforms.functional.resize(
+            torch.from_numpy(image).permute(2, 0, 1), list(SIDE), antialias=True
+        )
+        with torch.inference_mode():
+            return float(model(to_input([small.permute(1, 2, 0).numpy()])).pred_score)
+
+    answer(asked, predict, lambda said: {"scores": np.array(said)})
+
+
+if __name__ == "__main__":
+    main()
