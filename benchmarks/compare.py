@@ -112,7 +112,7 @@ def keep_labels(project: wb.Project, count: int | None, seed: int) -> None:
     if count is None:
         return
     rng = np.random.default_rng(seed)
-    groups: dict[str, list[wb.Image]] = defaultdict(list)
+    groups: dict[str, list[Any]] = defaultdict(list)
     for image in known:
         label = image.label
         groups[label.class_name if isinstance(label, wb.ClassLabel) else ""].append(image)
@@ -123,7 +123,7 @@ def keep_labels(project: wb.Project, count: int | None, seed: int) -> None:
         project.images[image].split = "dev" if index % 5 == 2 else "train"
 
 
-def write_item(image: wb.Image, project: wb.Project, folder: Path, index: int) -> dict[str, Any]:
+def write_item(image: Any, project: wb.Project, folder: Path, index: int) -> dict[str, Any]:
     """Return an image and its label as the peers read them; files go to the folder."""
     path = folder / f"{index}.png"
     Image.fromarray(image.read()).save(path, compress_level=1)

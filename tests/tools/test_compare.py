@@ -1,0 +1,93 @@
+"""The comparison with peers: what it gives them, and how it measures their answers."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import workbench as wb
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def compare(monkeypatch):
+    """The comparison as a module."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import compare
+
+    yield compare
+    for name in ("compare", "real_sets"):
+        sys.modules.pop(name, None)
+
+
+def make_image(value):
+    return np.full((40, 60, 3), value, np.uint8)
+
+
+def test_labels_are_kept_for_each_class_and_test_stays(compare, tmp_path):
+    project = wb.Project.create(tmp_path / "p", "classification", ["a", "b"])
+    for index in range(20):
+        name = f"{index}.png"
+        file = tmp_path / name
+        Image.fromarray(make_image(index)).save(file)
+        project.add_images([file], split="test" if index < 4 else "train", progress=False)
+        project.images[name].label = wb.ClassLabel("ab"[index % 2])
+    compare.keep_labels(project, 5, seed=0)
+    kept = [image for image in project.images if image.split != "test"]
+    assert sorted(image.label.class_name for image in kept) == ["a"] * 5 + ["b"] * 5
+    assert {image.split for image in kept} == {"train", "dev"}
+    assert len(project.images.where(split="test")) == 4
+
+
+def test_masks_are_measured_over_all_pixels(compare, tmp_path):
+    wanted, found = np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8)
+    wanted[:2], found[1:3] = 1, 1  # 4 shared of 12
+    wanted[3, 0] = found[3, 0] = 2
+    Image.fromarray(wanted).save(tmp_path / "m.png")
+    items = [{"mask": str(tmp_path / "m.png")}]
+    assert compare.measure_masks(items, {"0": found}, 2) == pytest.approx((4 / 12 + 1) / 2)
+
+
+def test_boxes_are_measured_by_average_precision(compare):
+    items = [{"boxes": [[0, 0, 10, 10, 0]]}, {"boxes": [[5, 5, 20, 20, 0]]}]
+    right = np.array([[0, 0, 10, 10, 0.9, 0]])
+    wrong = np.array([[30, 30, 40, 40, 0.8, 0]])
+    assert compare.measure_boxes(items, {"0": right, "1": wrong}, ["a"]) == pytest.approx(
+        0.5, abs=0.01
+    )
+
+
+PEER = """
+import json, pathlib, sys
+import numpy as np
+problem, answer = map(pathlib.Path, sys.argv[1:3])
+if "broken" in sys.argv:
+    raise SystemExit("there is no such network")
+items = json.loads((problem / "problem.json").read_text())["test"]
+answer.mkdir(exist_ok=True)
+np.savez(answer / "answer.npz", scores=np.array([float(item["abnormal"]) for item in items]))
+measured = {"trained_seconds": 1.0, "milliseconds": 2.0}
+(answer / "measured.json").write_text(json.dumps(measured))
+"""
+
+
+def test_a_peer_is_called_and_its_answer_measured(compare, tmp_path, monkeypatch):
+    (tmp_path / "peer.py").write_text(PEER)
+    monkeypatch.setattr(compare, "HERE", tmp_path)
+    items = [{"image": "", "abnormal": index % 2 == 0} for index in range(6)]
+    described = {"task": "anomaly", "classes": [], "train": [], "test": items}
+    (tmp_path / "problem.json").write_text(json.dumps(described))
+    rows = []
+    for name in ("knows", "broken"):
+        method = compare.Method("anomaly", "peer", name, "random")
+        row = compare.run_method(method, 5, 0, tmp_path, tmp_path)
+        rows.append({"problem": "x", "labels": None, "seconds": 5, "method": str(method), **row})
+    assert rows[0]["figure"] == 1.0 and rows[0]["trained_seconds"] == 1.0
+    assert rows[1]["error"] == "there is no such network"
+    table = compare.describe_rows(rows)
+    assert "| x | all | 5 | peer:knows:random | 1.000 | 0.000 | 1 | 2.0 |" in table
+    assert "there is no such network" in table
