@@ -10,7 +10,7 @@ import torchvision
 from torch import nn
 
 from workbench.engine import backbone as backbones
-from workbench.engine.backbone import Backbone, Network, build_backbone, load_resnet
+from workbench.engine.backbone import Backbone, Network, build_backbone, load_regnet
 from workbench.engine.checkpoint import Standing, load_checkpoint, save_checkpoint
 from workbench.engine.data import batch_indices, normalise
 from workbench.engine.loop import finish_round, schedule
@@ -40,11 +40,12 @@ def test_random_weights_are_always_the_same():
 
 
 def test_torchvision_weights_fit(monkeypatch):
-    state = torchvision.models.resnet18().state_dict()
+    state = torchvision.models.regnet_x_400mf().state_dict()
     network = Backbone()
-    load_resnet(network, state)
-    assert torch.equal(network.stem[0].weight, state["conv1.weight"])
-    assert torch.equal(network.stages[2][1].bn2.bias, state["layer3.1.bn2.bias"])
+    load_regnet(network, state)
+    assert torch.equal(network.stem[0].weight, state["stem.0.weight"])
+    scale = state["trunk_output.block3.block3-1.f.b.1.weight"]
+    assert torch.equal(network.stages[2][1].f.b[1].weight, scale)
     monkeypatch.setattr(backbones, "fetch_imagenet", lambda: state)
     assert build_backbone("imagenet").origin == "imagenet"
     monkeypatch.setattr(backbones, "fetch_imagenet", lambda: None)
@@ -54,12 +55,14 @@ def test_torchvision_weights_fit(monkeypatch):
 def test_shipped_weights_are_taken_where_they_lie(monkeypatch, tmp_path):
     from safetensors.torch import save_file
 
-    state = {k: v.half() for k, v in torchvision.models.resnet18().state_dict().items()}
-    save_file({k: v.contiguous() for k, v in state.items()}, tmp_path / "resnet18.safetensors")
-    monkeypatch.setattr(backbones, "SHIPPED", tmp_path / "resnet18.safetensors")
+    state = {k: v.half() for k, v in torchvision.models.regnet_x_400mf().state_dict().items()}
+    save_file(
+        {k: v.contiguous() for k, v in state.items()}, tmp_path / "regnet_x_400mf.safetensors"
+    )
+    monkeypatch.setattr(backbones, "SHIPPED", tmp_path / "regnet_x_400mf.safetensors")
     network = build_backbone()
     assert network.origin == "shipped" and network.is_pretrained
-    assert torch.equal(network.stem[0].weight, state["conv1.weight"].float())
+    assert torch.equal(network.stem[0].weight, state["stem.0.weight"].float())
 
 
 def test_an_unknown_backbone_is_refused():
