@@ -67,11 +67,10 @@ class School(nn.Module):
         side = patches.shape[1]
         covered = functional.adaptive_avg_pool2d(batch.areas[:, None], side).flatten(1)  # (N, h w)
         patches = patches.reshape(-1, batch.views * side**2, patches.shape[3])  # (P, V h w, C)
-        squares = torch.cdist(patches, patches, compute_mode="use_mm_for_euclid_dist").square()
         owner = torch.arange(batch.views, device=patches.device).repeat_interleave(side**2)
         sound = covered.view(len(patches), 1, -1) < NONE
         allowed = sound & (owner[:, None] != owner[None])  # (P, V h w, V h w)
-        nearest = squares.masked_fill(~allowed, torch.inf).amin(2)
+        nearest = measure_nearest(patches, allowed)
         nearest = nearest.view(covered.shape)
         is_defect, is_sound = covered > FULL, covered < NONE
         counted = (is_defect | is_sound) & nearest.isfinite()
@@ -80,6 +79,20 @@ class School(nn.Module):
         share = labels.mean().clamp(0.01, 0.99)
         weights = torch.where(labels > 0, 0.5 / share, 0.5 / (1 - share))
         return functional.binary_cross_entropy_with_logits(logits, labels, weights)
+
+
+def measure_nearest(patches: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
+    """Return the squared distance of patches (P, Q, C) to the nearest allowed one: (P, Q).
+
+    allowed: bool (P, Q, Q). Infinity where none is. Which is nearest is found without gradients.
+    """
+    with torch.no_grad():
+        lengths = patches.square().sum(2)[:, None]  # (P, 1, Q)
+        squares = torch.baddbmm(lengths, patches, patches.transpose(1, 2), alpha=-2)
+        index = squares.masked_fill_(~allowed, torch.inf).argmin(2)  # (P, Q)
+    rows = torch.arange(len(patches), device=patches.device)[:, None]
+    squares = (patches - patches[rows, index]).square().sum(2)
+    return squares.masked_fill(~allowed.any(2), torch.inf)
 
 
 def describe_patches(middle: torch.Tensor, last: torch.Tensor) -> torch.Tensor:

@@ -20,12 +20,14 @@ from scenes import Pool
 from textures import draw_programs
 from torch import nn
 
+from workbench.engine.device import mixed_precision
+
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RATE, DECAY = 2e-3, 0.02
 WARM_UP = 200  # steps
 AVERAGED = 0.999  # share of the averaged weights that a step keeps
-EVERY = 200  # steps between two lines
-SAVED = 1000  # steps between two checkpoints
+EVERY = 100  # steps between two lines
+SAVED = 200  # steps between two checkpoints
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -122,7 +124,7 @@ class Training:
         self.pool.refresh(max(1, asked.materials // 6))
         batch = self.pool.draw(asked.materials, asked.views, asked.side)
         self.school.train()
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with mixed_precision(self.device):
             maps = self.school.trunk(normalise(batch.images))
         losses = self.school(batch, [features.float() for features in maps])
         loss = torch.stack([losses[lesson] for lesson in asked.lessons]).sum()
