@@ -11,7 +11,7 @@ from .tasks import TASKS
 from .tasks.framing import Framing
 
 NETWORK, CARD = "model.onnx", "model.json"
-FORMAT = 1  # of model.json; a higher one was written by a newer version
+FORMAT = 2  # of model.json; a higher one was written by a newer version
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ def parse_card(record: dict[str, Any]) -> ModelCard:
             (int(height), int(width)),
             None if scale is None else float(scale),
             int(record["framing"]["overlap"]),
+            bool(record["framing"].get("is_stretched", False)),
         ),
         tuple(map(float, record["mean"])),
         tuple(map(float, record["std"])),

@@ -1,5 +1,9 @@
 """How classification learns: few images, rare classes, whole images in one input."""
 
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +11,16 @@ from torchvision.transforms import v2
 
 import workbench as wb
 from workbench import samples
-from workbench.engine.classification import PRESETS, build_model, make_label, make_sample
+from workbench.engine.classification import (
+    PRESETS,
+    build_model,
+    make_label,
+    make_sample,
+    make_target,
+)
+from workbench.engine.classification.probe import fit_probe
 from workbench.engine.classification.train import class_weights, compute_loss
-from workbench.engine.data import labeled_examples
+from workbench.engine.data import ScaledImages, labeled_examples, normalise
 from workbench.tasks.framing import Framing
 
 
@@ -53,10 +64,39 @@ def test_the_network_answers_for_every_class():
 
 def test_evidence_is_the_score_of_an_image_that_looks_the_same_everywhere(monkeypatch):
     model = build_model(["a", "b"], PRESETS["fast"]).eval()
-    features = torch.rand(1, model.backbone.channels[-1], 1, 1).expand(-1, -1, 4, 6)
-    monkeypatch.setattr(model.backbone, "forward", lambda images: [features])
+    middle, last = (torch.rand(1, count, 1, 1) for count in model.backbone.channels[-2:])
+    maps = [middle.expand(-1, -1, 8, 12), last.expand(-1, -1, 4, 6)]
+    monkeypatch.setattr(model.backbone, "forward", lambda images: maps)
+    model.center.uniform_()
+    model.spread.uniform_(1, 2)
     logits, evidence = model(torch.zeros(1, 3, 64, 96))
     assert torch.allclose(evidence, logits[:, :, None, None].expand_as(evidence), atol=1e-4)
+
+
+def test_the_probe_tells_classes_apart_that_features_tell_apart(tmp_path):
+    examples = [
+        SimpleNamespace(
+            image_size=(64, 64),
+            read_image=lambda level=level: np.full((64, 64, 3), level, np.uint8),
+            read_label=lambda level=level: wb.ClassLabel("dark" if level < 128 else "light"),
+        )
+        for level in (20, 40, 60, 80, 170, 190, 210, 230)
+    ]
+    classes, framing = ["dark", "light"], Framing((64, 64))
+    model = build_model(classes, replace(PRESETS["fast"], backbone="random"))
+    images = ScaledImages(examples, framing, partial(make_target, classes=classes))
+    make_plain = partial(make_sample, framing=framing, augment=v2.Identity())
+    fit_probe(model, images, make_plain, make_plain, torch.ones(2), lambda fraction: False)
+    found = [int(model(normalise(make_plain(*images[i])[0][None]))[0].argmax()) for i in range(8)]
+    assert found == [0] * 4 + [1] * 4
+    with torch.inference_mode():
+        pooled = model.pool(model.look(normalise(torch.stack([images_of(e) for e in examples]))))
+    assert pooled.mean(0).abs().max() < 1e-3
+
+
+def images_of(example):
+    """Return an example's image as a tensor."""
+    return torch.from_numpy(example.read_image()).permute(2, 0, 1)
 
 
 @pytest.mark.slow

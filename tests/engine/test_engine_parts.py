@@ -2,6 +2,7 @@
 
 import copy
 import errno
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ import torchvision
 from torch import nn
 
 from workbench.engine import backbone as backbones
-from workbench.engine.backbone import Backbone, Network, build_backbone, load_regnet
+from workbench.engine import detection, segmentation
+from workbench.engine.backbone import Backbone, Network, build_backbone, load_resnet
 from workbench.engine.checkpoint import Standing, load_checkpoint, save_checkpoint
 from workbench.engine.data import batch_indices, normalise
-from workbench.engine.loop import finish_round, schedule
+from workbench.engine.loop import Clock, finish_round, schedule
 from workbench.engine.monitor import Monitor, finite
 from workbench.engine.worker import explain
 from workbench.errors import InvalidSetting, NotEnoughLabels, StorageFailed
@@ -40,29 +42,80 @@ def test_random_weights_are_always_the_same():
 
 
 def test_torchvision_weights_fit(monkeypatch):
-    state = torchvision.models.regnet_x_400mf().state_dict()
-    network = Backbone()
-    load_regnet(network, state)
-    assert torch.equal(network.stem[0].weight, state["stem.0.weight"])
-    scale = state["trunk_output.block3.block3-1.f.b.1.weight"]
-    assert torch.equal(network.stages[2][1].f.b[1].weight, scale)
-    monkeypatch.setattr(backbones, "fetch_imagenet", lambda: state)
-    assert build_backbone("imagenet").origin == "imagenet"
+    state = torchvision.models.resnet18().state_dict()
+    network = Backbone(blocks=2)
+    load_resnet(network, state)
+    assert torch.equal(network.stem[0].weight, state["conv1.weight"])
+    assert torch.equal(network.stages[2][1].bn2.bias, state["layer3.1.bn2.bias"])
+
+
+def test_imagenet_weights_come_from_torchvision(monkeypatch, tmp_path):
+    """torchvision finds the file where it would have put what it fetched."""
+    state = torchvision.models.resnet18().state_dict()
+    url = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save(state, folder / url.rsplit("/", 1)[1])
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    backbone = build_backbone("imagenet")
+    assert backbone.origin == "imagenet" and backbone.is_pretrained
+    assert torch.equal(backbone.stem[0].weight, state["conv1.weight"])
+
+
+def test_without_a_network_the_shipped_weights_are_taken(monkeypatch):
     monkeypatch.setattr(backbones, "fetch_imagenet", lambda: None)
-    assert build_backbone("imagenet").origin != "imagenet"
+    assert build_backbone("imagenet").origin == "shipped"
 
 
-def test_shipped_weights_are_taken_where_they_lie(monkeypatch, tmp_path):
-    from safetensors.torch import save_file
+def test_shipped_weights_are_small_finite_and_in_half_precision():
+    from safetensors.torch import load_file
 
-    state = {k: v.half() for k, v in torchvision.models.regnet_x_400mf().state_dict().items()}
-    save_file(
-        {k: v.contiguous() for k, v in state.items()}, tmp_path / "regnet_x_400mf.safetensors"
-    )
-    monkeypatch.setattr(backbones, "SHIPPED", tmp_path / "regnet_x_400mf.safetensors")
-    network = build_backbone()
-    assert network.origin == "shipped" and network.is_pretrained
-    assert torch.equal(network.stem[0].weight, state["stem.0.weight"].float())
+    files = sorted(backbones.WEIGHTS.glob("*.safetensors"))
+    assert [path.stem for path in files] == ["detection", "resnet10", "segmentation"]
+    assert sum(path.stat().st_size for path in files) < 12e6
+    for path in files:
+        for value in load_file(path).values():
+            assert value.dtype in (torch.float16, torch.int64) and value.isfinite().all()
+    backbone = build_backbone()
+    assert backbone.origin == "shipped" and backbone.is_pretrained
+    assert not torch.equal(backbone.stem[0].weight, build_backbone("random").stem[0].weight)
+
+
+@pytest.mark.parametrize("room", [detection, segmentation])
+def test_shipped_decoders_fit_whatever_the_classes(room):
+    """What depends on the classes does not ship, and everything else comes from the file."""
+    from safetensors.torch import load_file
+
+    (name,) = {key for key in ("detection", "segmentation") if room.__name__.endswith(key)}
+    shipped = load_file(backbones.WEIGHTS / f"{name}.safetensors")
+    networks = [room.build_model(classes, room.PRESETS["fast"]) for classes in ("a", "abcde")]
+    states = [network.state_dict() for network in networks]
+    for key, value in states[0].items():
+        if key in shipped:
+            assert all(torch.equal(state[key], shipped[key].to(value.dtype)) for state in states)
+        else:
+            assert key.startswith("backbone.") or value.shape[0] != states[1][key].shape[0], key
+
+
+@pytest.mark.parametrize("room", [detection, segmentation])
+def test_fast_leaves_what_has_learned_before_as_it_is(room):
+    def is_learning(preset, backbone="shipped"):
+        settings = replace(room.PRESETS[preset], backbone=backbone)
+        return next(room.build_model(["a"], settings).backbone.parameters()).requires_grad
+
+    assert not is_learning("fast")
+    assert is_learning("accurate") and is_learning("fast", "random")
+
+
+def test_a_limited_time_is_not_spent_on_looks_at_dev():
+    clock = Clock(100, 50.0, Standing(step=10, elapsed_seconds=0))
+    assert clock.has_time_to_look
+    clock.looked_seconds = 30.0
+    assert not clock.has_time_to_look
+    clock.standing.step = 100  # the last look decides which model is kept
+    assert clock.has_time_to_look
+    clock.standing.step, clock.seconds = 10, None
+    assert clock.has_time_to_look
 
 
 def test_an_unknown_backbone_is_refused():

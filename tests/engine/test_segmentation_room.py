@@ -18,7 +18,7 @@ from workbench.engine.segmentation.train import (
 )
 from workbench.tasks.segmentation import MaskLabel
 
-FAST = PRESETS["fast"]
+FAST = replace(PRESETS["fast"], input_size=384)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from torchvision.models.resnet import BasicBlock, ResNet
 
-from workbench.engine.backbone import Backbone, load_regnet
+from workbench.engine.backbone import Backbone, load_resnet
 
 PRETRAIN = Path(__file__).resolve().parents[2] / "tools" / "pretrain"
 CPU = torch.device("cpu")
+PARTS = (
+    "textures",
+    "defects",
+    "scenes",
+    "networks",
+    "lessons",
+    "train",
+    "decoders",
+    "evaluate",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +29,7 @@ def on_path(monkeypatch):
     """Make the tool's files importable as its commands import each other."""
     monkeypatch.syspath_prepend(str(PRETRAIN))
     yield
-    for name in ("textures", "defects", "scenes", "networks", "lessons", "train"):
+    for name in PARTS:
         sys.modules.pop(name, None)
 
 
@@ -84,14 +95,14 @@ def test_the_memory_lesson_wants_defects_far_and_sound_patches_near():
     from networks import Trunk
     from scenes import Batch
 
-    school = School(Trunk("regnet_x_400mf"), 4)
+    school = School(Trunk("resnet10"))
     areas = torch.zeros(4, 64, 64)
     areas[:, :16, :16] = 1
     batch = Batch(torch.empty(0), torch.zeros(4), torch.zeros(4, dtype=torch.int64), areas, 4)
     torch.manual_seed(0)
-    middle, last = torch.randn(1, 64, 8, 8).expand(4, -1, -1, -1), torch.zeros(4, 160, 4, 4)
+    middle, last = torch.randn(1, 128, 8, 8).expand(4, -1, -1, -1), torch.zeros(4, 256, 4, 4)
     stands_out = middle.clone()
-    stands_out[:, :, :2, :2] += 8 * torch.randn(4, 64, 1, 1)  # another in each image
+    stands_out[:, :, :2, :2] += 8 * torch.randn(4, 128, 1, 1)  # another in each image
     losses = [float(school.teach_memory(m, last, batch).detach()) for m in (stands_out, middle)]
     assert losses[0] < losses[1]
 
@@ -101,7 +112,7 @@ def make_training(folder, steps):
 
     asked = Namespace(
         out=folder / "tiny.safetensors",
-        network="regnet_x_400mf",
+        network="resnet10",
         steps=steps,
         programs=8,
         materials=4,
@@ -109,6 +120,7 @@ def make_training(folder, steps):
         side=64,
         lessons=["material", "kind", "place", "memory"],
         seed=0,
+        start=None,
     )
     return Training(asked, CPU)
 
@@ -122,14 +134,64 @@ def test_training_goes_on_where_it_was_stopped_and_fits_the_backbone(tmp_path):
     training.save()
     again = make_training(tmp_path, 3)
     assert again.step == 1
-    assert torch.equal(again.school.material.weight, training.school.material.weight)
+    assert torch.equal(again.school.material[1].weight, training.school.material[1].weight)
     again.run()
     state = load_file(tmp_path / "tiny.safetensors")
     assert again.step == 3 and all(torch.isfinite(value).all() for value in state.values())
     backbone = Backbone()
-    load_regnet(backbone, state)
-    assert torch.equal(backbone.stem[0].weight, state["stem.0.weight"].float())
+    load_resnet(backbone, state)
+    assert torch.equal(backbone.stem[0].weight, state["conv1.weight"].float())
     assert max(p.stat().st_size for p in tmp_path.glob("*.safetensors")) < 12e6
+
+
+def test_scenes_hold_boxes_around_what_their_masks_show():
+    from decoders import draw_scenes
+    from scenes import Pool
+    from textures import draw_programs
+
+    torch.manual_seed(0)
+    pool = Pool(draw_programs(20, seed=0), CPU)
+    pool.refresh(20)
+    images, masks, targets = draw_scenes(pool, 20, 96)
+    assert images.shape == (20, 3, 96, 96) and masks.dtype == torch.uint8
+    boxes = torch.cat([target.boxes for target in targets])
+    assert len(boxes) > 10 and (boxes[:, 2:] > boxes[:, :2]).all()
+    assert boxes.min() >= 0 and boxes.max() <= 96
+    shown = {int(k) for k in masks.unique()} - {0}
+    assert shown & {int(k) + 1 for target in targets for k in target.class_indices}
+    for mask, target in zip(masks, targets):
+        for x0, y0, x1, y1 in target.boxes.long().tolist():
+            assert mask[y0:y1, x0:x1].any()
+
+
+def test_decoders_learn_and_are_saved_without_what_depends_on_classes(tmp_path, monkeypatch):
+    import decoders
+    from safetensors.torch import load_file, save_file
+
+    state = ResNet(BasicBlock, [1, 1, 1, 1]).state_dict()
+    save_file({name: value.contiguous() for name, value in state.items()}, tmp_path / "b")
+    command = ["decoders.py", tmp_path / "b", tmp_path / "out", "--steps", "2", "--programs", "4"]
+    command += ["--count", "4", "--side", "64"]
+    monkeypatch.setattr(sys, "argv", [str(part) for part in command])
+    decoders.main()
+    for name in ("segmentation", "detection"):
+        saved = load_file(tmp_path / "out" / f"{name}.safetensors")
+        assert saved and not any(key.startswith(decoders.OWN[name]) for key in saved)
+        assert all(value.isfinite().all() for value in saved.values())
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["squeezenet1_0", "mobilenet_v2"])
+def test_real_imagenet_weights_see_more_than_random_ones(name, shared):
+    """The README of the weights says how well they do; here they are loaded and compared."""
+    from evaluate import load_network, measure_few
+
+    with torch.inference_mode():
+        known, random = (
+            max(row[1] for row in measure_few("piped_paper", load_network(key), "dev"))
+            for key in (name, f"random:{name}")
+        )
+    assert known > random + 0.03
 
 
 def test_every_network_gives_maps_of_strides_4_8_and_16():

@@ -1,6 +1,6 @@
 """Measure frozen features on real photos: anomaly detection, and classes from few labels.
 
-    python tools/pretrain/evaluate.py [OUT.safetensors:regnet_x_400mf ...] [--part dev]
+    python tools/pretrain/evaluate.py [OUT.safetensors:resnet10 ...] [--part dev]
 
 Beside the files named: random weights, and the ImageNet weights in ../shared/weights. Everything
 that is chosen is chosen on dev, which is cut from the training images; test is for reporting.
@@ -21,8 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
-from networks import Trunk
+from networks import Trunk, build
 from PIL import Image
 from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
@@ -71,7 +70,7 @@ class PaddedConv(nn.Module):
 
 def load_imagenet(name: str) -> Trunk:
     """Return SqueezeNet 1.0, or MobileNetV2 with the padding that its weights were trained with."""
-    network = torchvision.models.get_model(name)
+    network = build(name)
     network.load_state_dict(torch.load(SHARED / "weights" / IMAGENET[name], weights_only=True))
     if name == "squeezenet1_0":
         return Trunk(name, network)

@@ -1,6 +1,7 @@
 """What the network learns on a batch: four lessons, each a loss.
 
-- material: which program painted it, from the mean feature of the image;
+- material: which images of the batch show the same, from the mean and the spread of the features
+  (supervised contrastive learning, Khosla et al., 2020);
 - kind: which defect it shows, from the mean and the highest features;
 - place: where the defect is and which, at stride 4;
 - memory: to tell patches of a defect from sound ones by their distance to the nearest sound patch
@@ -17,6 +18,7 @@ from torch.nn import functional
 
 LESSONS = ("material", "kind", "place", "memory")
 SMOOTHING = 0.1
+PROJECTED, TEMPERATURE = 128, 0.15  # of the lesson "material"
 SOUND_WEIGHT = 0.15  # of sound places: there are many more of them
 FULL, NONE = 0.3, 0.02  # share of a patch that is defective: above, it is; below, it is sound
 
@@ -24,26 +26,29 @@ FULL, NONE = 0.3, 0.02  # share of a patch that is defective: above, it is; belo
 class School(nn.Module):
     """A trunk and the small heads that its lessons need, which are thrown away afterwards."""
 
-    def __init__(self, trunk: Trunk, materials: int) -> None:
+    def __init__(self, trunk: Trunk) -> None:
         super().__init__()
         self.trunk = trunk
         _, middle, last = trunk.channels
-        self.material = nn.Linear(last, materials)
-        self.kind = nn.Linear(2 * (middle + last), len(KINDS) + 1)
+        self.material = read_scaled(2 * (middle + last), PROJECTED)
+        self.kind = read_scaled(2 * (middle + last), len(KINDS) + 1)
         self.place = nn.ModuleList(nn.Conv2d(c, len(KINDS) + 1, 1) for c in trunk.channels)
         self.scale = nn.Parameter(torch.tensor([2.0, 0.0]))
+
+    def heads(self) -> list[nn.Parameter]:
+        """Return the parameters that are thrown away."""
+        return [value for name, value in self.named_parameters() if not name.startswith("trunk.")]
 
     def forward(self, batch: Batch, maps: list[torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return the loss of each lesson; maps are the trunk's, of the batch's images."""
         _, middle, last = maps
-        wanted = functional.cross_entropy
-        pooled = [pool for m in (middle, last) for pool in (m.mean((2, 3)), m.amax((2, 3)))]
+        means, spreads = ([f(m) for m in (middle, last)] for f in (mean_of, spread_of))
+        highest = [m.amax((2, 3)) for m in (middle, last)]
         seen = torch.where(batch.areas.amax((1, 2)) > 0.5, batch.kinds + 1, 0)
+        kinds = self.kind(torch.cat([*means, *highest], 1))
         return {
-            "material": wanted(
-                self.material(last.mean((2, 3))), batch.materials, label_smoothing=SMOOTHING
-            ),
-            "kind": wanted(self.kind(torch.cat(pooled, 1)), seen, label_smoothing=SMOOTHING),
+            "material": contrast(self.material(torch.cat([*means, *spreads], 1)), batch.materials),
+            "kind": functional.cross_entropy(kinds, seen, label_smoothing=SMOOTHING),
             "place": self.teach_place(maps, batch),
             "memory": self.teach_memory(middle, last, batch),
         }
@@ -79,6 +84,31 @@ class School(nn.Module):
         share = labels.mean().clamp(0.01, 0.99)
         weights = torch.where(labels > 0, 0.5 / share, 0.5 / (1 - share))
         return functional.binary_cross_entropy_with_logits(logits, labels, weights)
+
+
+def read_scaled(inputs: int, outputs: int) -> nn.Sequential:
+    """Return a linear layer on features of one spread: pooled, they differ little in size."""
+    return nn.Sequential(nn.BatchNorm1d(inputs, affine=False), nn.Linear(inputs, outputs))
+
+
+def mean_of(features: torch.Tensor) -> torch.Tensor:
+    """Return the mean (N, C) of features (N, C, h, w)."""
+    return features.mean((2, 3))
+
+
+def spread_of(features: torch.Tensor) -> torch.Tensor:
+    """Return the standard deviation (N, C) of features (N, C, h, w)."""
+    return (features.var((2, 3), correction=0) + 1e-6).sqrt()
+
+
+def contrast(described: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+    """Return the loss that pulls descriptions (N, D) of one owner, int64 (N,), together."""
+    directions = functional.normalize(described, dim=1)
+    logits = directions @ directions.T / TEMPERATURE
+    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    logs = logits.masked_fill(own, -1e9).log_softmax(1)
+    alike = (owners[:, None] == owners[None]) & ~own
+    return -((logs * alike).sum(1) / alike.sum(1).clamp_min(1)).mean()
 
 
 def measure_nearest(patches: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:

@@ -6,9 +6,11 @@ import torch
 import torchvision
 from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
+from torchvision.models.resnet import BasicBlock, ResNet
 
 # {network: where its maps of strides 4, 8 and 16 end}
 NODES = {
+    "resnet10": ("layer1", "layer2", "layer3"),
     "resnet18": ("layer1", "layer2", "layer3"),
     "regnet_x_400mf": ("trunk_output.block1", "trunk_output.block2", "trunk_output.block3"),
     "regnet_x_800mf": ("trunk_output.block1", "trunk_output.block2", "trunk_output.block3"),
@@ -21,6 +23,14 @@ NODES = {
 }
 
 
+def build(name: str) -> nn.Module:
+    """Return a network with random weights; "resnet10" is a ResNet-18 with one block a stage."""
+    if name == "resnet10":
+        return ResNet(BasicBlock, [1, 1, 1, 1])
+    network: nn.Module = torchvision.models.get_model(name)
+    return network
+
+
 class Trunk(nn.Module):
     """A network as its maps at strides 4, 8 and 16, with torchvision's own names of weights.
 
@@ -29,7 +39,7 @@ class Trunk(nn.Module):
 
     def __init__(self, name: str, network: nn.Module | None = None, further: str = "") -> None:
         super().__init__()
-        network = torchvision.models.get_model(name) if network is None else network
+        network = build(name) if network is None else network
         self.network = create_feature_extractor(
             network, [*NODES[name], *([further] if further else [])]
         )

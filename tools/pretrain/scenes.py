@@ -14,6 +14,7 @@ from torch.nn import functional
 
 SHEET = 192  # pixels a side
 OBJECTS = 0.3  # share of materials that are shown as a part on a background
+GRAY = 0.5  # share of materials that are shown without color, so that color alone does not do
 SOUND = 0.45  # share of views without a defect
 
 
@@ -57,6 +58,7 @@ class Pool:
         kinds = torch.randint(len(KINDS), (len(images),), device=self.device)
         kinds[torch.rand(len(images), device=self.device) < SOUND] = -1
         damaged, areas = damage(images, kinds)
+        damaged = show_in_gray(damaged, views)
         return Batch(photograph(damaged), chosen.repeat_interleave(views), kinds, areas, views)
 
 
@@ -113,6 +115,13 @@ def show_as_objects(images: torch.Tensor, views: int) -> torch.Tensor:
     shown = inside * images * shade + (1 - inside) * ground
     is_object = (torch.rand(count, 1, 1, 1, device=device) < OBJECTS).repeat_interleave(views, 0)
     return torch.where(is_object, shown, images).clamp(0, 1)
+
+
+def show_in_gray(images: torch.Tensor, views: int) -> torch.Tensor:
+    """Return the images (P V, 3, S, S), all views of some materials without color."""
+    is_gray = torch.rand(len(images) // views, 1, 1, 1, device=images.device) < GRAY
+    gray = images.mean(1, keepdim=True).expand_as(images)
+    return torch.where(is_gray.repeat_interleave(views, 0), gray, images)
 
 
 def photograph(images: torch.Tensor) -> torch.Tensor:

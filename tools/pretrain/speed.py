@@ -1,6 +1,6 @@
 """Measure what each network costs: its weights, a training step, and ONNX Runtime.
 
-    python tools/pretrain/speed.py [regnet_x_400mf ...]
+    python tools/pretrain/speed.py [resnet10 ...]
 
 On two threads, the median of some repetitions: milliseconds an image forward and backward in torch,
 at the sides that the rooms train at, and of one image by ONNX Runtime.

@@ -1,6 +1,6 @@
 """Train a backbone on generated images alone.
 
-    python tools/pretrain/train.py OUT.safetensors [--network regnet_x_400mf] [--steps 12000]
+    python tools/pretrain/train.py OUT.safetensors [--network resnet10] [--steps 4000]
 
 It can be stopped at any time: the same command goes on from OUT.checkpoint, which is written every
 few minutes. On a GPU everything is made there, and batches may be larger (--materials 128).
@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from lessons import LESSONS, School
 from networks import NODES, Trunk
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from scenes import Pool
 from textures import draw_programs
 from torch import nn
@@ -24,6 +24,7 @@ from workbench.engine.device import mixed_precision
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RATE, DECAY = 2e-3, 0.02
+HEAD_RATE = 3.0  # of the rate, for what is thrown away
 WARM_UP = 200  # steps
 AVERAGED = 0.999  # share of the averaged weights that a step keeps
 EVERY = 100  # steps between two lines
@@ -34,12 +35,13 @@ def parse_arguments() -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="the file of weights to write (.safetensors)")
-    parser.add_argument("--network", choices=sorted(NODES), default="regnet_x_400mf")
-    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--network", choices=sorted(NODES), default="resnet10")
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--programs", type=int, default=2000, help="materials there are")
-    parser.add_argument("--materials", type=int, default=24, help="materials a batch")
+    parser.add_argument("--materials", type=int, default=16, help="materials a batch")
     parser.add_argument("--views", type=int, default=4, help="images of each material a batch")
     parser.add_argument("--side", type=int, default=96, help="pixels")
+    parser.add_argument("--start", type=Path, help="weights to start from, of that network")
     parser.add_argument("--lessons", nargs="+", choices=LESSONS, default=list(LESSONS))
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -83,11 +85,15 @@ class Training:
     def __init__(self, asked: argparse.Namespace, device: torch.device) -> None:
         torch.manual_seed(asked.seed)
         self.asked, self.device, self.step = asked, device, 0
-        self.school = School(Trunk(asked.network), asked.programs).to(
-            device, memory_format=torch.channels_last
-        )
+        self.school = School(Trunk(asked.network)).to(device, memory_format=torch.channels_last)
+        if asked.start:
+            self.school.trunk.load(load_file(asked.start))
         self.kept = copy.deepcopy(self.school.trunk)
-        self.optimizer = torch.optim.AdamW(self.school.parameters(), RATE, weight_decay=DECAY)
+        groups = [
+            {"params": list(self.school.trunk.parameters()), "base": RATE},
+            {"params": self.school.heads(), "base": HEAD_RATE * RATE},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, RATE, weight_decay=DECAY)
         self.pool = Pool(draw_programs(asked.programs, asked.seed), device)
         self.checkpoint = asked.out.with_suffix(".checkpoint")
         if self.checkpoint.exists():
@@ -120,7 +126,7 @@ class Training:
         asked = self.asked
         torch.manual_seed(asked.seed * 10_000_019 + self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = RATE * schedule(self.step, asked.steps)
+            group["lr"] = group["base"] * schedule(self.step, asked.steps)
         self.pool.refresh(max(1, asked.materials // 6))
         batch = self.pool.draw(asked.materials, asked.views, asked.side)
         self.school.train()

@@ -47,9 +47,14 @@ def save_checkpoint(
     )
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Tell whether a run was interrupted there, and can go on."""
+    return (folder / NAME).exists()
+
+
 def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Standing:
     """Put model and optimizer where the folder's checkpoint left them; without one, start anew."""
-    if not (folder / NAME).exists():
+    if not has_checkpoint(folder):
         return Standing()
     parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
     with safe_open(folder / NAME, framework="pt") as file:

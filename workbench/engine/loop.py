@@ -3,7 +3,8 @@
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from .device import choose_device, mixed_precision
 from .monitor import Cancelled, Monitor
 
 ROUNDS = 10  # how often a run looks at the dev images, and saves where it stands
+LOOKING = 0.15  # of a limited time: beyond, a round goes by without a look, but for the last
 WARM_UP = 0.08  # fraction of the run in which the learning rate climbs
 WEIGHT_DECAY = 0.02
 PRETRAINED_RATE = 0.2  # of the learning rate, for layers that have learned before
@@ -35,18 +37,22 @@ def fit(
     measure: Measure,
     settings: Settings,
     monitor: Monitor,
+    is_ready: bool = False,
 ) -> None:
     """Train the model in place, from the run's last checkpoint on; it ends as its best on dev.
 
     compute_loss(model, inputs, targets) gives a scalar; measure(model) the dev figures, of which
     "figure" decides which model is best (higher is better; without it the last is kept). A time
     limit shortens the schedule; a wish to cancel ends it after the step. Raises Cancelled when that
-    comes before the first round is done, so that there is no model to keep.
+    comes before the first round is done, so that there is no model to keep. is_ready: the model can
+    answer already, so that training on must not make it worse on dev.
     """
     device = choose_device()
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(parameter_groups(model, settings), weight_decay=WEIGHT_DECAY)
     standing = load_checkpoint(monitor.folder, model, optimizer)
+    if is_ready and not standing.best_state:
+        keep_best(model, standing, measure)
     steps = settings.steps(len(images))
     clock = Clock(steps, monitor.training_seconds, standing)
     while clock.fraction < 1 and not monitor.is_cancelled:
@@ -59,8 +65,9 @@ def fit(
             losses.append(train_step(model, optimizer, inputs.to(device), targets, compute_loss))
             standing.step += 1
             monitor.on_step(clock.fraction, loss=losses[-1], step=standing.step, steps=steps)
-        if not monitor.is_cancelled:
-            finish_round(model, standing, losses, measure, monitor)
+        if not monitor.is_cancelled and clock.has_time_to_look:
+            with clock.look():
+                finish_round(model, standing, losses, measure, monitor)
         standing.elapsed_seconds = clock.elapsed
         save_checkpoint(monitor.folder, standing, model, optimizer)
     if not standing.best_state:
@@ -75,6 +82,7 @@ class Clock:
         self.steps, self.seconds, self.standing = steps, seconds, standing
         self.started = time.monotonic() - standing.elapsed_seconds
         self.resumed_seconds = standing.elapsed_seconds
+        self.looked_seconds = 0.0
 
     @property
     def elapsed(self) -> float:
@@ -88,6 +96,19 @@ class Clock:
         if self.seconds is None:
             return min(1.0, by_step)
         return min(1.0, max(by_step, self.elapsed / (self.resumed_seconds + self.seconds)))
+
+    @property
+    def has_time_to_look(self) -> bool:
+        """Whether the dev images may be looked at now: always where there is no limit."""
+        is_over = self.fraction >= 1
+        return self.seconds is None or is_over or self.looked_seconds <= LOOKING * self.elapsed
+
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """Count the time inside the block as that of a look at the dev images."""
+        began = time.monotonic()
+        yield
+        self.looked_seconds += time.monotonic() - began
 
 
 def parameter_groups(model: Network, settings: Settings) -> list[dict[str, Any]]:
@@ -154,6 +175,19 @@ def finish_round(
     monitor: Monitor,
 ) -> None:
     """Measure the model on dev, keep it where it is the best so far, and tell."""
+    figures = keep_best(model, standing, measure)
+    entry = {
+        "epoch": len(standing.history) + 1,
+        "step": standing.step,
+        "loss": sum(losses) / max(1, len(losses)),
+        **figures,
+    }
+    standing.history.append(entry)
+    monitor.on_epoch(entry)
+
+
+def keep_best(model: Network, standing: Standing, measure: Measure) -> dict[str, float]:
+    """Return the figures on dev, and keep the model where it is the best so far."""
     model.eval()
     with torch.inference_mode():
         figures = measure(model)
@@ -163,11 +197,4 @@ def finish_round(
     if figure is None or standing.best_figure is None or figure >= standing.best_figure:
         standing.best_figure = figure
         standing.best_state = copy.deepcopy(model.state_dict())
-    entry = {
-        "epoch": len(standing.history) + 1,
-        "step": standing.step,
-        "loss": sum(losses) / max(1, len(losses)),
-        **figures,
-    }
-    standing.history.append(entry)
-    monitor.on_epoch(entry)
+    return figures

@@ -127,8 +127,6 @@ def train(
             "The ImageNet weights could not be fetched (is there a network?); "
             f"{origin} ones are used instead."
         )
-    elif settings.backbone != origin:
-        monitor.on_note("This version ships no trained weights; training starts from random ones.")
     room.train(model, examples, dev, snapshot.classes, framing, settings, monitor)
     return model, framing
 

@@ -21,11 +21,13 @@ class Framing:
     scale: None fits the whole image into one input and keeps its aspect (letterbox). A number
         resizes every image by it, and cuts what is larger than one input into tiles.
     overlap: how many pixels of the scaled image neighbouring tiles share.
+    is_stretched: whether a whole image fills its input, whatever its aspect, instead of keeping it.
     """
 
     input_size: tuple[int, int]
     scale: float | None = None
     overlap: int = 64
+    is_stretched: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Frame:
 def make_frames(image_size: tuple[int, int], framing: Framing) -> list[Frame]:
     """Return the frames that cover an image of (height, width): one, or one for each tile."""
     if framing.scale is None:
-        scaled = letterbox_size(image_size, framing.input_size)
+        fill = framing.is_stretched
+        scaled = framing.input_size if fill else letterbox_size(image_size, framing.input_size)
         return [Frame(image_size, scaled, 0, 0, framing.input_size)]
     scaled = height, width = shrink(image_size, 1 / framing.scale)
     tile = (

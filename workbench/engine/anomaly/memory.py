@@ -95,13 +95,12 @@ def find_substitutes(pool: PatchPool, rows: torch.Tensor) -> torch.Tensor:
 def make_projection(features: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     """Return what makes groups of channels comparable, so that each counts the same: float (C, D).
 
-    features: normal patches, float (P, C). sizes: how many channels each group has. The first group
-    is decorrelated, as its channels say similar things; the others' channels are brought to one
-    spread. Beyond MOST_CHANNELS all are projected at random, which nearly keeps distances (Johnson
-    and Lindenstrauss, 1984).
+    features: normal patches, float (P, C). sizes: how many channels each group has. Each group is
+    decorrelated: directions in which normal patches hardly vary are those in which defects show
+    (PaDiM, Defard et al., 2021). Beyond MOST_CHANNELS all are projected at random, which nearly
+    keeps distances (Johnson and Lindenstrauss, 1984).
     """
-    first, *others = torch.split(features, list(sizes), dim=1)
-    blocks = [decorrelate(first), *(torch.diag(1 / spread_of(group)) for group in others)]
+    blocks = [decorrelate(group) for group in torch.split(features, list(sizes), dim=1)]
     scaled = torch.zeros(sum(sizes), sum(sizes))
     start = 0
     for block in blocks:

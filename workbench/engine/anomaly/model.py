@@ -1,9 +1,8 @@
 """The anomaly network: patch features, and how far each is from the nearest patch in a memory.
 
 Source: PatchCore (Roth et al., 2022): features of middle layers, averaged locally, and a memory of
-patches of normal images. Beside the backbone's features stand plain statistics of colour and edges.
-While the backbone has learned nothing they stand alone: maps of random weights beside them gained
-nothing on the sample and the real sets, and the deeper they were, the worse they made it.
+patches of normal images. Where the backbone has learned nothing, plain statistics of colour and
+edges stand in for its features.
 """
 
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from ..backbone import Network, build_backbone
 
 PRESETS = TASK_PRESETS["anomaly"]
 STRIDE = 8  # pixels from one patch to the next
-PRETRAINED_MAPS = (2, 3)  # of the backbone's feature maps: strides 8 and 16, as in PatchCore
+MAPS = (2, 3)  # of the backbone's feature maps: strides 8 and 16, as in PatchCore
 CHUNK = 512  # memory rows that are compared at a time, to bound what that takes
 
 
@@ -38,7 +37,6 @@ class AnomalyModel(Network):
         super().__init__()
         self.backbone = build_backbone(weights)
         self.backbone.requires_grad_(False)
-        self.maps = PRETRAINED_MAPS if self.backbone.is_pretrained else ()
         self.register_buffer("center", torch.zeros(0))
         self.register_buffer("projection", torch.zeros(0, 0))
         self.register_buffer("memory", torch.zeros(0, 0))
@@ -63,13 +61,12 @@ class AnomalyModel(Network):
     def describe(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Return groups of features of images (N, 3, H, W): each float (N, C, H / 8, W / 8).
 
-        The first holds the statistics, each other one a map of the backbone.
+        Each is a map of the backbone; of random weights there is one, of plain statistics.
         """
-        groups = [measure_statistics(images)]
-        if self.maps:
-            features = self.backbone(images)
-            groups += [to_stride(features[i], self.backbone.strides[i]) for i in self.maps]
-        return [average(group) for group in groups]
+        if not self.backbone.is_pretrained:
+            return [average(measure_statistics(images))]
+        features = self.backbone(images)
+        return [average(to_stride(features[i], self.backbone.strides[i])) for i in MAPS]
 
     def describe_patches(self, images: torch.Tensor) -> torch.Tensor:
         """Return what the memory compares of images (N, 3, H, W): float (N, H / 8, W / 8, D)."""

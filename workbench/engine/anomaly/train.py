@@ -42,14 +42,17 @@ FEWEST_CALIBRATED = 5  # images, however short the time
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
-    """Return how images are shown to the network: each fitted into an input of the usual aspect."""
+    """Return how images are shown to the network: each fills an input of the usual aspect.
+
+    Stretched where its own differs: padding, and where an image ends in it, would look abnormal.
+    """
     sizes = np.array([example.image_size for example in examples])  # (N, 2)
     aspect = float(np.exp(np.median(np.log(sizes[:, 0] / sizes[:, 1]))))
     height, width = (
         settings.input_size * min(1.0, aspect),
         settings.input_size * min(1.0, 1 / aspect),
     )
-    return Framing((round_side(height), round_side(width)))
+    return Framing((round_side(height), round_side(width)), is_stretched=True)
 
 
 def round_side(length: float) -> int:

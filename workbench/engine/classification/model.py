@@ -12,32 +12,49 @@ PRESETS = TASK_PRESETS["classification"]
 
 
 class ClassificationModel(Network):
-    """Scores for each class from the average and the highest feature of the whole image.
+    """Scores for each class from the average and the highest features of the whole image.
 
+    Features are those of strides 8 and 16: a defect is often small, and the deepest map alone
+    forgets it. Buffers center and spread, float (2 C,), bring what was pooled to one scale.
     evidence: what the scores would be if the whole image looked as each place of it does: a class
     activation map. Source: Learning Deep Features for Discriminative Localization (Zhou et al.,
     2016).
     """
 
     output_names = ("logits", "evidence")
+    center: torch.Tensor
+    spread: torch.Tensor
 
     def __init__(self, classes: Sequence[str], weights: str) -> None:
         super().__init__()
         self.backbone = build_backbone(weights)
         self.dropout = nn.Dropout(0.2)
-        self.head = nn.Linear(2 * self.backbone.channels[-1], len(classes))
+        width = 2 * sum(self.backbone.channels[-2:])
+        self.register_buffer("center", torch.zeros(width))
+        self.register_buffer("spread", torch.ones(width))
+        self.head = nn.Linear(width, len(classes))
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (N, K) and evidence (N, K, h, w) of normalised float (N, 3, H, W) images.
 
         h and w are H / 16 and W / 16.
         """
-        features = self.backbone(images)[-1]  # (N, C, h, w)
-        pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)  # (N, 2 C)
-        of_mean, of_highest = self.head.weight.chunk(2, dim=1)  # (K, C) each
-        kernel = (of_mean + of_highest)[:, :, None, None]
-        evidence = nn.functional.conv2d(features, kernel, self.head.bias)
-        return self.head(self.dropout(pooled)), evidence
+        features = self.look(images)  # (N, C, h, w)
+        kernel = self.head.weight / self.spread  # (K, 2 C)
+        bias = self.head.bias - kernel @ self.center
+        of_mean, of_highest = kernel.chunk(2, dim=1)
+        evidence = nn.functional.conv2d(features, (of_mean + of_highest)[:, :, None, None], bias)
+        return self.head(self.dropout(self.pool(features))), evidence
+
+    def look(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the features (N, C, h, w) of images (N, 3, H, W), all at stride 16."""
+        *_, middle, last = self.backbone(images)
+        return torch.cat([nn.functional.avg_pool2d(middle, 2), last], dim=1)
+
+    def pool(self, features: torch.Tensor) -> torch.Tensor:
+        """Return what the head reads, (N, 2 C), of features (N, C, h, w)."""
+        pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)
+        return (pooled - self.center) / self.spread
 
 
 def build_model(classes: Sequence[str], settings: Settings) -> ClassificationModel:

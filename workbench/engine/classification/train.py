@@ -1,5 +1,9 @@
-"""How classification learns: whole images, letterboxed, and cross entropy."""
+"""How classification learns: whole images, letterboxed, and cross entropy.
 
+On pretrained features the head learns first, and the network is trained on from there.
+"""
+
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -16,14 +20,18 @@ from ...tasks import find_task
 from ...tasks.classification import ClassLabel
 from ...tasks.framing import Frame, Framing
 from ..augment import vary_light, vary_view
-from ..backbone import Network
+from ..checkpoint import has_checkpoint
 from ..data import Example, MakeSample, ScaledImages, pad_to, to_tensor
+from ..device import choose_device
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
+from .model import ClassificationModel
+from .probe import fit_probe
 
 TASK = find_task("classification")
 LABEL_SMOOTHING = 0.05
+PROBED = 0.35  # of the time that training may take, for the head's own part
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
@@ -81,7 +89,7 @@ def class_weights(examples: Sequence[Example], classes: Sequence[str]) -> torch.
 
 
 def train(
-    model: Network,
+    model: ClassificationModel,
     examples: Sequence[Example],
     dev: Sequence[Example],
     classes: Sequence[str],
@@ -92,15 +100,42 @@ def train(
     """Train the model in place on the examples; dev decides which round is kept."""
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
     dev_images = ScaledImages(dev, framing)
+    weights = class_weights(examples, classes)
+    make_varied = build_sampler(examples, framing, settings)
+    is_probed = model.backbone.is_pretrained
+    if is_probed and not has_checkpoint(monitor.folder):
+        probe(model, images, make_varied, weights, settings, monitor)
     fit(
         model,
         images,
-        build_sampler(examples, framing, settings),
-        partial(compute_loss, weights=class_weights(examples, classes)),
+        make_varied,
+        partial(compute_loss, weights=weights),
         partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor),
         settings,
         monitor,
+        is_ready=is_probed,
     )
+
+
+def probe(
+    model: ClassificationModel,
+    images: ScaledImages,
+    make_varied: MakeSample,
+    weights: torch.Tensor,
+    settings: Settings,
+    monitor: Monitor,
+) -> None:
+    """Fit the model's head to the features as they are; the same images for the same seed."""
+    torch.manual_seed(settings.seed)
+    model.to(choose_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    make_plain = partial(make_sample, framing=images.framing, augment=v2.Identity())
+    seconds, started = monitor.training_seconds, time.monotonic()
+
+    def go_on(fraction: float) -> bool:
+        is_late = seconds is not None and time.monotonic() - started > PROBED * seconds
+        return not is_late and not monitor.is_cancelled
+
+    fit_probe(model, images, make_varied, make_plain, weights, go_on)
 
 
 def choose_threshold(

@@ -1,7 +1,9 @@
 """The detection network: things are points, found on one map at stride 4.
 
 Source: Objects as Points (Zhou et al., 2019) for the heatmap, FCOS (Tian et al., 2019) for the four
-distances, feature pyramids (Lin et al., 2017) for the way from wide features down to fine ones.
+distances, feature pyramids (Lin et al., 2017) for the way from wide features down to fine ones. On
+the shipped features the pyramid and the distances have learned from generated defects too
+(tools/pretrain).
 """
 
 import math
@@ -12,11 +14,11 @@ import torch
 from torch import nn
 
 from ...settings import TASK_PRESETS, Settings
-from ..backbone import Network, build_backbone
+from ..backbone import Network, build_backbone, load_shipped
 
 PRESETS = TASK_PRESETS["detection"]
 STRIDE = 4  # input pixels a cell of the maps
-WIDTH = 64  # channels of the pyramid
+WIDTH = 48  # channels of the pyramid
 FIRST_SCORE = 0.1  # what every cell says before training: most hold nothing (Lin et al., 2017)
 TYPICAL_SIDE = 16.0  # pixels from a centre to a side, before training
 LOWEST_SIDE = -STRIDE / 2  # a cell's middle may lie that far outside of a thin box it stands for
@@ -38,6 +40,7 @@ class DetectionModel(Network):
         first_logit = math.log(FIRST_SCORE / (1 - FIRST_SCORE))
         self.heatmap = build_head(len(classes), first_logit)
         self.sides = build_head(4, 0.0)
+        load_shipped(self, "detection")
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return heatmap logits and sides of normalised float (N, 3, H, W) images.
@@ -73,4 +76,7 @@ def build_head(outputs: int, first: float) -> nn.Sequential:
 
 def build_model(classes: Sequence[str], settings: Settings) -> DetectionModel:
     """Return the untrained network for these classes."""
-    return DetectionModel(classes, settings.backbone)
+    model = DetectionModel(classes, settings.backbone)
+    if settings.is_frozen and model.backbone.is_pretrained:
+        model.backbone.requires_grad_(False)
+    return model

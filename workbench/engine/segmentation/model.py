@@ -1,8 +1,8 @@
 """The segmentation network: a U-Net on the backbone, whose last step makes four pixels of one.
 
 Source: U-Net (Ronneberger et al., 2015); sub-pixel convolution (Shi et al., 2016). The finest maps
-have half the resolution of the input, and hold its own pixels beside the features: a thin crack
-keeps its edges without the cost of maps at full size.
+have half the resolution of the input: a thin crack keeps its edges without the cost of maps at full
+size. On the shipped features the decoder has learned from generated defects too (tools/pretrain).
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from ...settings import TASK_PRESETS, Settings
-from ..backbone import Network, build_backbone
+from ..backbone import Network, build_backbone, load_shipped
 
 PRESETS = TASK_PRESETS["segmentation"]
-WIDTHS = (128, 64, 32)  # channels of the decoder at strides 8, 4 and 2
+WIDTHS = (48, 32, 16)  # channels of the decoder at strides 8, 4 and 2
+THINNED = 16  # channels that are left of the backbone's finest map
 FINEST = 2  # stride of the finest maps
 
 
@@ -26,18 +27,20 @@ class SegmentationModel(Network):
     def __init__(self, classes: Sequence[str], weights: str) -> None:
         super().__init__()
         self.backbone = build_backbone(weights)
-        skips = list(self.backbone.channels[-2::-1])  # strides 8, 4, 2
-        skips[-1] += 3 * FINEST**2  # the pixels themselves
+        finest, *wide = self.backbone.channels[:-1]
+        self.thin = nn.Conv2d(finest, THINNED, 1)
+        skips = (*wide[::-1], THINNED)  # strides 8, 4, 2
         below = (self.backbone.channels[-1], *WIDTHS)
         self.decoder = nn.ModuleList(
             convolve(below[i] + skips[i], WIDTHS[i]) for i in range(len(WIDTHS))
         )
         self.head = nn.Conv2d(WIDTHS[-1], (len(classes) + 1) * FINEST**2, 3, padding=1)
+        load_shipped(self, "segmentation")
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
         """Return logits (N, K + 1, H, W) of normalised float (N, 3, H, W) images."""
         *features, x = self.backbone(images)  # x: (N, 256, H / 16, W / 16)
-        features[0] = torch.cat([features[0], nn.functional.pixel_unshuffle(images, FINEST)], dim=1)
+        features[0] = self.thin(features[0])
         for block, skip in zip(self.decoder, features[::-1]):
             x = nn.functional.interpolate(x, size=skip.shape[2:], mode="nearest")
             x = block(torch.cat([x, skip], dim=1))
@@ -55,4 +58,7 @@ def convolve(inputs: int, outputs: int) -> nn.Sequential:
 
 def build_model(classes: Sequence[str], settings: Settings) -> SegmentationModel:
     """Return the untrained network for these classes."""
-    return SegmentationModel(classes, settings.backbone)
+    model = SegmentationModel(classes, settings.backbone)
+    if settings.is_frozen and model.backbone.is_pretrained:
+        model.backbone.requires_grad_(False)
+    return model

@@ -28,6 +28,7 @@ COVERED = 0.4  # a scaled pixel is foreground where that share of it is
 HIGHEST_SCALE = 2.0
 LOOKED_AT = 16  # labels that are looked at to choose the scale
 FOREGROUND_CROPS = 0.6  # share of crops that hold something on purpose
+FOREGROUND_WEIGHT = 6.0  # of a pixel of a class, beside one of background: there are few of them
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
@@ -132,21 +133,24 @@ def compute_loss(
     (logits,) = model(inputs)  # (N, K + 1, h, w)
     masks = torch.stack(targets).to(logits.device).long()  # (N, h, w)
     logits = logits.float()
-    entropy = nn.functional.cross_entropy(logits, masks, ignore_index=IGNORED)
+    weights = torch.full((logits.shape[1],), FOREGROUND_WEIGHT, device=logits.device)
+    weights[0] = 1.0
+    entropy = nn.functional.cross_entropy(logits, masks, weights, ignore_index=IGNORED)
     return entropy + dice_loss(logits, masks)
 
 
 def dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """Return 1 - Dice, averaged over the classes that the batch holds, background left out."""
-    counted = (masks != IGNORED)[:, None]  # (N, 1, h, w)
-    scores = logits.softmax(dim=1) * counted
-    wanted = nn.functional.one_hot(masks.clamp(max=logits.shape[1] - 1), logits.shape[1])
-    wanted = wanted.permute(0, 3, 1, 2) * counted  # (N, K + 1, h, w)
-    shared = (scores * wanted).sum((0, 2, 3))[1:]
-    total = (scores + wanted).sum((0, 2, 3))[1:]
-    present = wanted.sum((0, 2, 3))[1:] > 0
-    losses = 1 - (2 * shared + 1) / (total + 1)
-    return (losses * present).sum() / present.sum().clamp(min=1)
+    counted = masks != IGNORED  # (N, h, w)
+    scores = logits.softmax(dim=1) * counted[:, None]
+    owners = torch.where(counted, masks, 0)
+    own_scores = scores.gather(1, owners[:, None]).flatten()  # of the class that each pixel has
+    count = logits.shape[1]
+    shared = own_scores.new_zeros(count).index_add(0, owners.flatten(), own_scores)
+    wanted = masks[counted].bincount(minlength=count)
+    losses = 1 - (2 * shared + 1) / (scores.sum((0, 2, 3)) + wanted + 1)
+    present = wanted[1:] > 0
+    return (losses[1:] * present).sum() / present.sum().clamp(min=1)
 
 
 def train(
