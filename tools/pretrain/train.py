@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from lessons import LESSONS, School
 from networks import NODES, Trunk
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from scenes import Pool
 from textures import draw_programs
 from torch import nn
@@ -41,7 +41,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--materials", type=int, default=16, help="materials a batch")
     parser.add_argument("--views", type=int, default=4, help="images of each material a batch")
     parser.add_argument("--side", type=int, default=96, help="pixels")
-    parser.add_argument("--start", type=Path, help="weights to start from, of that network")
     parser.add_argument("--lessons", nargs="+", choices=LESSONS, default=list(LESSONS))
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -86,8 +85,6 @@ class Training:
         torch.manual_seed(asked.seed)
         self.asked, self.device, self.step = asked, device, 0
         self.school = School(Trunk(asked.network)).to(device, memory_format=torch.channels_last)
-        if asked.start:
-            self.school.trunk.load(load_file(asked.start))
         self.kept = copy.deepcopy(self.school.trunk)
         groups = [
             {"params": list(self.school.trunk.parameters()), "base": RATE},

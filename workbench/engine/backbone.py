@@ -17,8 +17,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 
 from ..errors import InvalidSetting
 
-WEIGHTS = Path(__file__).parent / "weights"
-SHIPPED = WEIGHTS / "resnet10.safetensors"
+SHIPPED = Path(__file__).parent / "weights" / "resnet10.safetensors"
 CHOICES = ("shipped", "imagenet", "random")
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's RGB, 0..1: what torchvision's networks expect
 STD = (0.229, 0.224, 0.225)
@@ -118,16 +117,6 @@ def load_resnet(backbone: Backbone, state: dict[str, torch.Tensor]) -> None:
     backbone.load_state_dict(
         {f"{names[first]}.{rest}": value for (first, _, rest), value in parts if first in names}
     )
-
-
-def load_shipped(network: Network, room: str) -> None:
-    """Give a room's network on shipped features the weights of its other layers that ship too.
-
-    Layers that depend on the classes are not among them, and stay as they are.
-    """
-    if network.backbone.origin == "shipped":
-        state = load_file(WEIGHTS / f"{room}.safetensors")
-        network.load_state_dict({**network.state_dict(), **state})
 
 
 def freeze_norms(module: nn.Module) -> None:

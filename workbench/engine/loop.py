@@ -22,7 +22,6 @@ ROUNDS = 10  # how often a run looks at the dev images, and saves where it stand
 LOOKING = 0.15  # of a limited time: beyond, a round goes by without a look, but for the last
 WARM_UP = 0.08  # fraction of the run in which the learning rate climbs
 WEIGHT_DECAY = 0.02
-PRETRAINED_RATE = 0.2  # of the learning rate, for layers that have learned before
 MAX_GRADIENT = 5.0
 
 ComputeLoss = Callable[[Any, torch.Tensor, list[Any]], torch.Tensor]
@@ -53,6 +52,7 @@ def fit(
     standing = load_checkpoint(monitor.folder, model, optimizer)
     if is_ready and not standing.best_state:
         keep_best(model, standing, measure)
+    keep = model.backbone.is_pretrained and settings.backbone_rate < 1
     steps = settings.steps(len(images))
     clock = Clock(steps, monitor.training_seconds, standing)
     while clock.fraction < 1 and not monitor.is_cancelled:
@@ -62,7 +62,9 @@ def fit(
             set_learning_rate(optimizer, schedule(clock.fraction))
             torch.manual_seed(settings.seed * 1_000_003 + standing.step)
             inputs, targets = make_batch(images, standing.step, settings, make_sample)
-            losses.append(train_step(model, optimizer, inputs.to(device), targets, compute_loss))
+            losses.append(
+                train_step(model, optimizer, inputs.to(device), targets, compute_loss, keep)
+            )
             standing.step += 1
             monitor.on_step(clock.fraction, loss=losses[-1], step=standing.step, steps=steps)
         if not monitor.is_cancelled and clock.has_time_to_look:
@@ -113,12 +115,11 @@ class Clock:
 
 def parameter_groups(model: Network, settings: Settings) -> list[dict[str, Any]]:
     """Return the optimizer's groups: pretrained layers learn more slowly than new ones."""
-    groups: dict[float, list[nn.Parameter]] = {1.0: [], PRETRAINED_RATE: []}
-    slow = model.backbone.is_pretrained
+    slow_rate = settings.backbone_rate if model.backbone.is_pretrained else 1.0
+    groups: dict[float, list[nn.Parameter]] = {1.0: [], slow_rate: []}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            rate = PRETRAINED_RATE if slow and name.startswith("backbone.") else 1.0
-            groups[rate].append(parameter)
+            groups[slow_rate if name.startswith("backbone.") else 1.0].append(parameter)
     return [
         {
             "params": parameters,
@@ -149,10 +150,14 @@ def train_step(
     images: torch.Tensor,
     targets: list[Any],
     compute_loss: ComputeLoss,
+    keep_norms: bool = False,
 ) -> float:
-    """Improve the model by one batch and return its loss. Raises RunFailed if it is not finite."""
+    """Improve the model by one batch and return its loss. Raises RunFailed if it is not finite.
+
+    keep_norms: the statistics of the backbone's batch norms stay as they are.
+    """
     model.train()
-    if model.backbone.is_pretrained:
+    if keep_norms:
         freeze_norms(model.backbone)
     with mixed_precision(images.device):
         loss = compute_loss(model, normalise(images), targets)

@@ -1,9 +1,7 @@
 """The detection network: things are points, found on one map at stride 4.
 
 Source: Objects as Points (Zhou et al., 2019) for the heatmap, FCOS (Tian et al., 2019) for the four
-distances, feature pyramids (Lin et al., 2017) for the way from wide features down to fine ones. On
-the shipped features the pyramid and the distances have learned from generated defects too
-(tools/pretrain).
+distances, feature pyramids (Lin et al., 2017) for the way from wide features down to fine ones.
 """
 
 import math
@@ -14,7 +12,7 @@ import torch
 from torch import nn
 
 from ...settings import TASK_PRESETS, Settings
-from ..backbone import Network, build_backbone, load_shipped
+from ..backbone import Network, build_backbone
 
 PRESETS = TASK_PRESETS["detection"]
 STRIDE = 4  # input pixels a cell of the maps
@@ -40,7 +38,6 @@ class DetectionModel(Network):
         first_logit = math.log(FIRST_SCORE / (1 - FIRST_SCORE))
         self.heatmap = build_head(len(classes), first_logit)
         self.sides = build_head(4, 0.0)
-        load_shipped(self, "detection")
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return heatmap logits and sides of normalised float (N, 3, H, W) images.
@@ -77,6 +74,6 @@ def build_head(outputs: int, first: float) -> nn.Sequential:
 def build_model(classes: Sequence[str], settings: Settings) -> DetectionModel:
     """Return the untrained network for these classes."""
     model = DetectionModel(classes, settings.backbone)
-    if settings.is_frozen and model.backbone.is_pretrained:
+    if settings.backbone_rate == 0 and model.backbone.is_pretrained:
         model.backbone.requires_grad_(False)
     return model

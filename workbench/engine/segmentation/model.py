@@ -2,7 +2,7 @@
 
 Source: U-Net (Ronneberger et al., 2015); sub-pixel convolution (Shi et al., 2016). The finest maps
 have half the resolution of the input: a thin crack keeps its edges without the cost of maps at full
-size. On the shipped features the decoder has learned from generated defects too (tools/pretrain).
+size.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ...settings import TASK_PRESETS, Settings
-from ..backbone import Network, build_backbone, load_shipped
+from ..backbone import Network, build_backbone
 
 PRESETS = TASK_PRESETS["segmentation"]
 WIDTHS = (48, 32, 16)  # channels of the decoder at strides 8, 4 and 2
@@ -35,7 +35,6 @@ class SegmentationModel(Network):
             convolve(below[i] + skips[i], WIDTHS[i]) for i in range(len(WIDTHS))
         )
         self.head = nn.Conv2d(WIDTHS[-1], (len(classes) + 1) * FINEST**2, 3, padding=1)
-        load_shipped(self, "segmentation")
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
         """Return logits (N, K + 1, H, W) of normalised float (N, 3, H, W) images."""
@@ -59,6 +58,6 @@ def convolve(inputs: int, outputs: int) -> nn.Sequential:
 def build_model(classes: Sequence[str], settings: Settings) -> SegmentationModel:
     """Return the untrained network for these classes."""
     model = SegmentationModel(classes, settings.backbone)
-    if settings.is_frozen and model.backbone.is_pretrained:
+    if settings.backbone_rate == 0 and model.backbone.is_pretrained:
         model.backbone.requires_grad_(False)
     return model
