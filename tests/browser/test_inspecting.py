@@ -86,7 +86,9 @@ def test_drafts_are_accepted_and_rejected_by_one_key(desk_of: Callable[..., Desk
     desk = desk_of("anomaly")
     expect(desk.tile("right.png")).to_be_visible(timeout=30_000)
     desk.root.get_by_label("Images", exact=True).first.select_option("unlabeled")
-    expect(desk.root.locator(".workbench-prediction")).to_have_count(2)
+    tiles = desk.root.locator(".workbench-prediction")
+    expect(tiles).to_have_count(2)
+    expect(tiles.first).to_have_attribute("data-image", "unsure.png", timeout=20_000)  # sorted
     desk.tile("unsure.png").click()
     expect(desk.root.locator(".workbench-surface")).to_have_attribute("data-image", "unsure.png")
     desk.page.keyboard.press("x")  # reject, and go on to the next
@@ -101,6 +103,29 @@ def test_drafts_are_accepted_and_rejected_by_one_key(desk_of: Callable[..., Desk
     desk.root.get_by_role("button", name="Sort again").click()
     expect(desk.root.locator(".workbench-prediction")).to_have_count(1)
     assert desk.kernel.read("project.images['new <b>.png'].label is None")
+
+
+def test_a_key_is_for_the_image_that_is_shown_also_after_sorting(
+    desk_of: Callable[..., Desk],
+) -> None:
+    desk = desk_of("anomaly")
+    expect(desk.tile("right.png")).to_be_visible(timeout=30_000)
+    desk.root.get_by_label("Images", exact=True).first.select_option("unlabeled")
+    tiles = desk.root.locator(".workbench-prediction")
+    expect(tiles).to_have_count(2)
+    expect(tiles.first).to_have_attribute("data-image", "unsure.png", timeout=20_000)
+    desk.tile("unsure.png").click()
+    surface = desk.root.locator(".workbench-surface")
+    expect(surface).to_have_attribute("data-image", "unsure.png")
+    desk.kernel.read("gallery.choose(order='added')")  # now it is the second
+    assert desk.kernel.read("gallery.names") == ["new <b>.png", "unsure.png"]
+    expect(desk.root.get_by_label("Order", exact=True)).to_have_value("added")
+    desk.page.keyboard.press("x")
+    expect(desk.root.locator(".workbench-detail-words")).to_contain_text("draft rejected")
+    assert desk.kernel.read("project.images['unsure.png'].state") == "draft rejected"
+    assert desk.kernel.read("project.images['new <b>.png'].state") != "draft rejected"
+    desk.page.keyboard.press("ArrowLeft")
+    expect(surface).to_have_attribute("data-image", "new <b>.png")
 
 
 def test_the_threshold_moves_by_slider_and_by_the_chart(desk_of: Callable[..., Desk]) -> None:

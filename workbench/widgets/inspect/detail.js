@@ -43,7 +43,7 @@ function comparePixels(label, prediction) {
   return data;
 }
 
-/** Return the large view. act(name, index), step(by), close(). */
+/** Return the large view. act(name, id), step(by), close(). */
 export function createDetail(desk, { act, step, close }) {
   const looking = createLookingDesk(desk);
   const surface = createSurface(looking, {}, { onKey: runKey });
@@ -67,7 +67,7 @@ export function createDetail(desk, { act, step, close }) {
 
   function makeDetailButtons() {
     const make = (name, key, run) => makeButton(name, run, { key });
-    const perform = (name) => () => act(name, desk.state.open);
+    const perform = (name) => () => act(name, wanted);
     return {
       row: makeElement("div", { class: "workbench-row" },
         make("Back to the tiles", "Escape", close), make("Previous", "←", () => step(-1)),
@@ -90,9 +90,9 @@ export function createDetail(desk, { act, step, close }) {
     if (event.ctrlKey || event.metaKey || event.altKey) return false;
     const acts = {
       Escape: close, ArrowLeft: () => step(-1), ArrowRight: () => step(1), f: flip, h: explain,
-      a: () => act("accept", desk.state.open), x: () => act("reject", desk.state.open),
-      e: () => act("correct", desk.state.open), d: () => act("draft", desk.state.open),
-      z: () => act("undo", desk.state.open), 0: () => surface.viewport.fit(),
+      a: () => act("accept", wanted), x: () => act("reject", wanted),
+      e: () => act("correct", wanted), d: () => act("draft", wanted),
+      z: () => act("undo", wanted), 0: () => surface.viewport.fit(),
     };
     const run = acts[event.key] ?? acts[event.key.toLowerCase()];
     run?.();

@@ -139,7 +139,9 @@ export function createTileGrid(desk, store, { act, open }) {
     if (event.ctrlKey || event.metaKey || event.altKey) return false;
     if (steps[event.key]) moveFocus(focus + steps[event.key]);
     else if (event.key === "Enter") open(focus);
-    else if (acts[event.key.toLowerCase()]) act(acts[event.key.toLowerCase()], focus);
+    else if (acts[event.key.toLowerCase()]) {
+      act(acts[event.key.toLowerCase()], desk.state.ids[focus]);
+    }
     else return event.key.length === 1;
     return true;
   }

@@ -32,7 +32,9 @@ function createTilesDesk(model) {
       const [ids, codes] = buffers.map((view) =>
         view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
       const isRead = values.job === null && state.job !== null; // tiles may have come without
-      desk.set({ ...values, ids: new Int32Array(ids), codes: new Uint8Array(codes),
+      const sorted = new Int32Array(ids);
+      desk.set({ ...values, ids: sorted, codes: new Uint8Array(codes),
+        open: findAgain(state.ids, sorted, state.open),
         ...(isRead ? { changed: null } : {}) });
     } else if (kind === "job") desk.set({ job: values.job });
     else if (kind === "batch") desk.set({ batch: values.batch });
@@ -44,6 +46,13 @@ function createTilesDesk(model) {
     if (answer) desk.set(answer.content);
   }
   return Object.assign(desk, { start });
+}
+
+/** Return where the image that is open lies after sorting; where it is gone, its old place. */
+function findAgain(before, after, open) {
+  if (open < 0) return -1;
+  const place = after.indexOf(before[open]);
+  return place < 0 ? Math.max(0, Math.min(open, after.length - 1)) : place;
 }
 
 function renderTiles({ model, el }) {
@@ -68,8 +77,7 @@ function renderTiles({ model, el }) {
   const root = makeElement("div", { class: "workbench-panel workbench-predictions" },
     message, browse, detail.element, scale.element, trying.element, foot);
 
-  async function act(name, index) {
-    const id = desk.state.ids[index];
+  async function act(name, id) {
     if (id === undefined) return;
     const answer = await desk.ask("act", { act: name, image: id });
     if (!answer) return;
@@ -77,7 +85,7 @@ function renderTiles({ model, el }) {
     if (desk.state.open < 0 || !isDraft) return;
     const place = desk.state.ids.indexOf(id); // it is gone where the images were just sorted
     const last = desk.state.ids.length - 1;
-    const next = place < 0 ? Math.min(index, last) : place + 1;
+    const next = place < 0 ? Math.min(desk.state.open, last) : place + 1;
     if (next >= 0 && next <= last) open(next);
   }
 
