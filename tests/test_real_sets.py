@@ -110,9 +110,9 @@ def test_tiles_for_anomaly_have_one_exposure_and_empty_masks_are_none(build: Bui
     assert all(image.label.verdict == "normal" for image in project.images.where(split="train"))
 
 
-def train(project: wb.Project, time_limit: int = 60) -> wb.Report:
-    """Train for at most so many seconds, and return the figures on the test split."""
-    run = project.train(preset="fast", seed=0, time_limit=time_limit, progress=False)
+def train(project: wb.Project) -> wb.Report:
+    """Train for at most a minute, and return the figures on the test split."""
+    run = project.train(preset="fast", seed=0, time_limit=60, progress=False)
     assert run.status == "finished", run.error
     return run.report(split="test")
 
@@ -125,8 +125,8 @@ def test_classification_learns_impurities_in_paper(build: Build) -> None:
 
 @pytest.mark.slow
 def test_detection_learns_defects_of_boards(build: Build) -> None:
-    report = train(build("deeppcb", "detection"), time_limit=150)
-    assert report["map_50"] > 0.02  # the boxes of another board: 0.00005
+    report = train(build("deeppcb", "detection"))
+    assert report["map_50"] > 0.03  # the boxes of another board: 0.00005
 
 
 @pytest.mark.slow

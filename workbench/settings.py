@@ -27,9 +27,8 @@ class Settings:
     batch_size: images a step. learning_rate: the highest of the schedule.
     backbone: "shipped", "imagenet" or "random". augment: whether training images are varied.
     seed: same seed, same machine, same figures. time_limit: seconds for the whole run, or None.
-    max_memory: anomaly only, how many patches the memory keeps. backbone_rate: how fast features
-    that have learned before go on, as a share of learning_rate; below 1 the statistics of their
-    batch norms stay as they are, at 0 all of them, which takes half of the time of a step.
+    max_memory: anomaly only, how many patches the memory keeps. Of features that have learned
+    before, held: how long they stay as they are, as a share of the run: a step takes half the time.
     """
 
     input_size: int
@@ -44,7 +43,7 @@ class Settings:
     seed: int = 0
     time_limit: float | None = None
     max_memory: int = 2000
-    backbone_rate: float = 0.2
+    held: float = 0.0
 
     def steps(self, images: int) -> int:
         """Return how many batches to train on, for that many images."""
@@ -64,7 +63,7 @@ TASK_PRESETS = {
     },
     "detection": {
         "fast": Settings(
-            input_size=320, batch_size=8, min_steps=130, max_steps=360, passes=20, backbone_rate=1.0
+            input_size=224, batch_size=4, min_steps=300, max_steps=800, passes=20, held=0.7
         ),
         "accurate": Settings(
             input_size=512, batch_size=8, min_steps=500, max_steps=6000, passes=120
@@ -72,7 +71,7 @@ TASK_PRESETS = {
     },
     "segmentation": {
         "fast": Settings(
-            input_size=256, batch_size=8, min_steps=120, max_steps=400, passes=20, backbone_rate=1.0
+            input_size=256, batch_size=8, min_steps=120, max_steps=400, passes=20, held=0.7
         ),
         "accurate": Settings(
             input_size=512, batch_size=8, min_steps=400, max_steps=6000, passes=120

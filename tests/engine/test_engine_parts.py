@@ -11,12 +11,20 @@ import torchvision
 from torch import nn
 
 from workbench.engine import backbone as backbones
-from workbench.engine import detection, segmentation
+from workbench.engine import classification, detection, segmentation
 from workbench.engine.backbone import Backbone, Network, build_backbone, load_resnet
 from workbench.engine.checkpoint import Standing, load_checkpoint, save_checkpoint
 from workbench.engine.data import batch_indices, normalise
-from workbench.engine.loop import Clock, finish_round, schedule
+from workbench.engine.loop import (
+    Clock,
+    finish_round,
+    parameter_groups,
+    release,
+    schedule,
+    train_step,
+)
 from workbench.engine.monitor import Monitor, finite
+from workbench.engine.segmentation.train import compute_loss as segmentation_loss
 from workbench.engine.worker import explain
 from workbench.errors import InvalidSetting, NotEnoughLabels, StorageFailed
 from workbench.model import Model
@@ -78,14 +86,41 @@ def test_shipped_weights_are_small_finite_and_in_half_precision():
     assert not torch.equal(backbone.stem[0].weight, build_backbone("random").stem[0].weight)
 
 
-@pytest.mark.parametrize("room", [detection, segmentation])
-def test_a_rate_of_nothing_leaves_what_has_learned_before_as_it_is(room):
-    def is_learning(rate, backbone="shipped"):
-        settings = replace(room.PRESETS["fast"], backbone=backbone, backbone_rate=rate)
-        return next(room.build_model(["a"], settings).backbone.parameters()).requires_grad
+@pytest.mark.parametrize("room", [classification, detection, segmentation])
+def test_random_weights_all_learn_and_shipped_ones_late_but_for_the_first_layers(room):
+    def learning_stages(backbone, later_layers):
+        model = room.build_model(["a"], replace(room.PRESETS["fast"], backbone=backbone))
+        release(model, later_layers)
+        assert all(p.requires_grad for n, p in model.named_parameters() if "backbone" not in n)
+        parts = [model.backbone.stem, *model.backbone.stages]
+        return [all(p.requires_grad for p in part.parameters()) for part in parts]
 
-    assert not is_learning(0.0)
-    assert is_learning(1.0) and is_learning(0.0, "random")
+    assert learning_stages("random", later_layers=False) == [True] * 4
+    assert learning_stages("shipped", later_layers=False) == [False] * 4
+    assert learning_stages("shipped", later_layers=True) == [False, False, True, True]
+
+
+def test_what_is_held_does_not_change_in_a_step():
+    torch.manual_seed(0)
+    model = segmentation.build_model(["a"], segmentation.PRESETS["fast"])
+    optimizer = torch.optim.AdamW(parameter_groups(model, 1e-3), weight_decay=0.1)
+
+    def step(later_layers):
+        before = copy.deepcopy(model.state_dict())
+        release(model, later_layers)
+        images = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8)
+        masks = [torch.randint(2, (64, 64)) for _ in images]
+        train_step(model, optimizer, images, masks, segmentation_loss)
+        after = model.state_dict()
+        return {name for name in after if not torch.equal(before[name], after[name])}
+
+    changed = step(later_layers=False)
+    assert changed and not any(name.startswith("backbone.") for name in changed)
+    changed = {name for name in step(later_layers=True) if name.startswith("backbone.")}
+    assert changed and all(
+        name.startswith(("backbone.stages.1.", "backbone.stages.2.")) for name in changed
+    )
+    assert not any("running" in name for name in changed)
 
 
 def test_a_limited_time_is_not_spent_on_looks_at_dev():

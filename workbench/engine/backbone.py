@@ -54,6 +54,11 @@ class Backbone(nn.Module):
         return features
 
     @property
+    def first_layers(self) -> tuple[nn.Module, ...]:
+        """The layers up to stride 4, which see no more than edges, spots and colors."""
+        return self.stem, self.stages[0]
+
+    @property
     def is_pretrained(self) -> bool:
         """Whether the weights have learned from images before."""
         return self.origin != "random"
@@ -120,7 +125,7 @@ def load_resnet(backbone: Backbone, state: dict[str, torch.Tensor]) -> None:
 
 
 def freeze_norms(module: nn.Module) -> None:
-    """Put every batch norm of a pretrained module in evaluation mode: few images would upset it."""
+    """Put every batch norm of a module in evaluation mode: its statistics stay."""
     for child in module.modules():
         if isinstance(child, nn.BatchNorm2d):
             child.eval()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 from ..limits import cpu_limit, memory_free_bytes
 
@@ -32,6 +33,14 @@ def prepare_process(seed: int) -> None:
 def choose_device() -> torch.device:
     """Return the GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def place(model: nn.Module) -> torch.device:
+    """Move a network to the device there is, its weights laid out for it, and return the device."""
+    device = choose_device()
+    # torch's own annotations lack this call of to().
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return device
 
 
 def has_fast_bf16(device: torch.device) -> bool:

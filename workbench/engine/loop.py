@@ -15,13 +15,14 @@ from ..settings import Settings
 from .backbone import Network, freeze_norms
 from .checkpoint import Standing, load_checkpoint, save_checkpoint
 from .data import MakeSample, ScaledImages, make_batch, normalise
-from .device import choose_device, mixed_precision
+from .device import mixed_precision, place
 from .monitor import Cancelled, Monitor
 
 ROUNDS = 10  # how often a run looks at the dev images, and saves where it stands
 LOOKING = 0.15  # of a limited time: beyond, a round goes by without a look, but for the last
 WARM_UP = 0.08  # fraction of the run in which the learning rate climbs
 WEIGHT_DECAY = 0.02
+PRETRAINED_RATE = 0.2  # of the learning rate, for layers that have learned before
 MAX_GRADIENT = 5.0
 
 ComputeLoss = Callable[[Any, torch.Tensor, list[Any]], torch.Tensor]
@@ -46,13 +47,13 @@ def fit(
     comes before the first round is done, so that there is no model to keep. is_ready: the model can
     answer already, so that training on must not make it worse on dev.
     """
-    device = choose_device()
-    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(parameter_groups(model, settings), weight_decay=WEIGHT_DECAY)
+    device = place(model)
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model, settings.learning_rate), weight_decay=WEIGHT_DECAY
+    )
     standing = load_checkpoint(monitor.folder, model, optimizer)
     if is_ready and not standing.best_state:
         keep_best(model, standing, measure)
-    keep = model.backbone.is_pretrained and settings.backbone_rate < 1
     steps = settings.steps(len(images))
     clock = Clock(steps, monitor.training_seconds, standing)
     while clock.fraction < 1 and not monitor.is_cancelled:
@@ -62,9 +63,8 @@ def fit(
             set_learning_rate(optimizer, schedule(clock.fraction))
             torch.manual_seed(settings.seed * 1_000_003 + standing.step)
             inputs, targets = make_batch(images, standing.step, settings, make_sample)
-            losses.append(
-                train_step(model, optimizer, inputs.to(device), targets, compute_loss, keep)
-            )
+            release(model, later_layers=clock.fraction >= settings.held)
+            losses.append(train_step(model, optimizer, inputs.to(device), targets, compute_loss))
             standing.step += 1
             monitor.on_step(clock.fraction, loss=losses[-1], step=standing.step, steps=steps)
         if not monitor.is_cancelled and clock.has_time_to_look:
@@ -113,19 +113,14 @@ class Clock:
         self.looked_seconds += time.monotonic() - began
 
 
-def parameter_groups(model: Network, settings: Settings) -> list[dict[str, Any]]:
+def parameter_groups(model: Network, learning_rate: float) -> list[dict[str, Any]]:
     """Return the optimizer's groups: pretrained layers learn more slowly than new ones."""
-    slow_rate = settings.backbone_rate if model.backbone.is_pretrained else 1.0
+    slow_rate = PRETRAINED_RATE if model.backbone.is_pretrained else 1.0
     groups: dict[float, list[nn.Parameter]] = {1.0: [], slow_rate: []}
     for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups[slow_rate if name.startswith("backbone.") else 1.0].append(parameter)
+        groups[slow_rate if name.startswith("backbone.") else 1.0].append(parameter)
     return [
-        {
-            "params": parameters,
-            "lr": rate * settings.learning_rate,
-            "base": rate * settings.learning_rate,
-        }
+        {"params": parameters, "lr": rate * learning_rate, "base": rate * learning_rate}
         for rate, parameters in groups.items()
         if parameters
     ]
@@ -144,20 +139,32 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] = group["base"] * factor
 
 
+def release(model: Network, later_layers: bool) -> None:
+    """Say which of a pretrained backbone's layers learn: the later ones or none, never the first.
+
+    Edges and colors are the same everywhere, and the gradients of the largest maps take a third of
+    the time of a step and most of its memory. Random weights always learn.
+    """
+    backbone = model.backbone
+    backbone.requires_grad_(later_layers or not backbone.is_pretrained)
+    if backbone.is_pretrained:
+        for layer in backbone.first_layers:
+            layer.requires_grad_(False)
+
+
 def train_step(
     model: Network,
     optimizer: torch.optim.Optimizer,
     images: torch.Tensor,
     targets: list[Any],
     compute_loss: ComputeLoss,
-    keep_norms: bool = False,
 ) -> float:
     """Improve the model by one batch and return its loss. Raises RunFailed if it is not finite.
 
-    keep_norms: the statistics of the backbone's batch norms stay as they are.
+    The statistics of a pretrained backbone's batch norms stay: a few images would upset them.
     """
     model.train()
-    if keep_norms:
+    if model.backbone.is_pretrained:
         freeze_norms(model.backbone)
     with mixed_precision(images.device):
         loss = compute_loss(model, normalise(images), targets)

@@ -19,7 +19,7 @@ from ...settings import Settings
 from ...tasks.anomaly import FEWEST_NORMALS, AnomalyLabel, AnomalyPrediction, decode
 from ...tasks.framing import INPUT_STEP, Frame, Framing, cut_input, make_frames
 from ..data import Example, MakeSample, ScaledImages, normalise, pad_to, to_tensor
-from ..device import choose_device
+from ..device import place
 from ..monitor import Cancelled, Monitor
 from .memory import (
     PatchPool,
@@ -114,7 +114,8 @@ def train(
             f"The train split holds {len(normal)} normal images; anomaly detection needs at least "
             f"{FEWEST_NORMALS}. Label more images as normal, or move some to the train split."
         )
-    model.to(choose_device()).eval()
+    place(model)
+    model.eval()
     schedule = Schedule(monitor)
     images, dev_images = ScaledImages(normal, framing), ScaledImages(held_out, framing)
     dev_order = shuffle(len(held_out), settings.seed)[:MOST_NORMALS]

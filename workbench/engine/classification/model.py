@@ -40,21 +40,22 @@ class ClassificationModel(Network):
         h and w are H / 16 and W / 16.
         """
         features = self.look(images)  # (N, C, h, w)
+        scaled = (pool(features) - self.center) / self.spread
         kernel = self.head.weight / self.spread  # (K, 2 C)
         bias = self.head.bias - kernel @ self.center
         of_mean, of_highest = kernel.chunk(2, dim=1)
         evidence = nn.functional.conv2d(features, (of_mean + of_highest)[:, :, None, None], bias)
-        return self.head(self.dropout(self.pool(features))), evidence
+        return self.head(self.dropout(scaled)), evidence
 
     def look(self, images: torch.Tensor) -> torch.Tensor:
         """Return the features (N, C, h, w) of images (N, 3, H, W), all at stride 16."""
         *_, middle, last = self.backbone(images)
         return torch.cat([nn.functional.avg_pool2d(middle, 2), last], dim=1)
 
-    def pool(self, features: torch.Tensor) -> torch.Tensor:
-        """Return what the head reads, (N, 2 C), of features (N, C, h, w)."""
-        pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)
-        return (pooled - self.center) / self.spread
+
+def pool(features: torch.Tensor) -> torch.Tensor:
+    """Return the average and the highest, float (N, 2 C), of features (N, C, h, w)."""
+    return torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)
 
 
 def build_model(classes: Sequence[str], settings: Settings) -> ClassificationModel:

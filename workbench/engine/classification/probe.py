@@ -11,7 +11,7 @@ from torch import nn
 
 from ..data import MakeSample, ScaledImages, normalise
 from ..device import mixed_precision
-from .model import ClassificationModel
+from .model import ClassificationModel, pool
 
 VIEWS = 4  # of each image: as it is, and varied
 AT_ONCE = 16  # images that are looked at together
@@ -50,10 +50,10 @@ def fit_probe(
     spread, center = torch.std_mean(described, 0, correction=0)
     model.center.copy_(center)
     model.spread.copy_(spread.clamp(min=LEAST_SPREAD))
-    described = (described - model.center) / model.spread
-    answers = torch.tensor(targets, device=described.device)
+    scaled = (described - center) / model.spread
+    answers = torch.tensor(targets, device=scaled.device)
     penalty = PENALTY / len(images) / 2
-    fit_head(model.head, described.clone(), answers, class_weights.to(described.device), penalty)
+    fit_head(model.head, scaled, answers, class_weights.to(scaled.device), penalty)
 
 
 def look_at(
@@ -64,7 +64,7 @@ def look_at(
     images = torch.stack(inputs).to(model.center.device)
     with mixed_precision(images.device):
         features = model.look(normalise(images)).float()
-    return torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1), list(targets)
+    return pool(features), list(targets)
 
 
 def fit_head(

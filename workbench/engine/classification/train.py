@@ -22,7 +22,7 @@ from ...tasks.framing import Frame, Framing
 from ..augment import vary_light, vary_view
 from ..checkpoint import has_checkpoint
 from ..data import Example, MakeSample, ScaledImages, pad_to, to_tensor
-from ..device import choose_device
+from ..device import place
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
@@ -127,7 +127,7 @@ def probe(
 ) -> None:
     """Fit the model's head to the features as they are; the same images for the same seed."""
     torch.manual_seed(settings.seed)
-    model.to(choose_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    place(model)
     make_plain = partial(make_sample, framing=images.framing, augment=v2.Identity())
     seconds, started = monitor.training_seconds, time.monotonic()
 

@@ -73,7 +73,4 @@ def build_head(outputs: int, first: float) -> nn.Sequential:
 
 def build_model(classes: Sequence[str], settings: Settings) -> DetectionModel:
     """Return the untrained network for these classes."""
-    model = DetectionModel(classes, settings.backbone)
-    if settings.backbone_rate == 0 and model.backbone.is_pretrained:
-        model.backbone.requires_grad_(False)
-    return model
+    return DetectionModel(classes, settings.backbone)

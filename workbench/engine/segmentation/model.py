@@ -57,7 +57,4 @@ def convolve(inputs: int, outputs: int) -> nn.Sequential:
 
 def build_model(classes: Sequence[str], settings: Settings) -> SegmentationModel:
     """Return the untrained network for these classes."""
-    model = SegmentationModel(classes, settings.backbone)
-    if settings.backbone_rate == 0 and model.backbone.is_pretrained:
-        model.backbone.requires_grad_(False)
-    return model
+    return SegmentationModel(classes, settings.backbone)
