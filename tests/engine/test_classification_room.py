@@ -22,6 +22,8 @@ from workbench.engine.classification.model import pool
 from workbench.engine.classification.probe import fit_probe
 from workbench.engine.classification.train import class_weights, compute_loss
 from workbench.engine.data import ScaledImages, labeled_examples, normalise
+from workbench.engine.monitor import Monitor
+from workbench.engine.probe import Views
 from workbench.tasks.framing import Framing
 
 
@@ -87,7 +89,8 @@ def test_the_probe_tells_classes_apart_that_features_tell_apart(tmp_path):
     model = build_model(classes, replace(PRESETS["fast"], backbone="random"))
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
     make_plain = partial(make_sample, framing=framing, augment=v2.Identity())
-    fit_probe(model, images, make_plain, make_plain, torch.ones(2), lambda fraction: False)
+    views = Views(images, make_plain, make_plain, 1, 0, Monitor(tmp_path))
+    fit_probe(model, views, torch.ones(2))
     found = [int(model(normalise(make_plain(*images[i])[0][None]))[0].argmax()) for i in range(8)]
     assert found == [0] * 4 + [1] * 4
     with torch.inference_mode():

@@ -8,14 +8,26 @@ import torch
 from torchvision.transforms import v2
 
 from workbench.engine.augment import IGNORED
-from workbench.engine.data import crop_size
-from workbench.engine.segmentation import PRESETS, choose_framing, make_label, make_sample
+from workbench.engine.data import ScaledImages, crop_size, normalise, to_tensor
+from workbench.engine.monitor import Monitor
+from workbench.engine.probe import Views
+from workbench.engine.segmentation import (
+    PRESETS,
+    build_model,
+    build_sampler,
+    choose_framing,
+    make_label,
+    make_sample,
+    make_target,
+)
+from workbench.engine.segmentation.probe import choose_pixels, fit_probe, look_at
 from workbench.engine.segmentation.train import (
     build_augmentation,
     compute_loss,
     dice_loss,
     scale_mask,
 )
+from workbench.tasks.framing import Framing
 from workbench.tasks.segmentation import MaskLabel
 
 FAST = replace(PRESETS["fast"], input_size=384)
@@ -42,6 +54,11 @@ class Drawn:
 
     def read_label(self):
         return MaskLabel(self.mask)
+
+    def read_image(self):
+        """Return gray with bright, red and dark, green pixels for the classes 1 and 2."""
+        colors = np.array([[120, 120, 120], [230, 60, 60], [30, 90, 30]], np.uint8)
+        return colors[self.mask]
 
 
 def draw(size, width):
@@ -150,3 +167,83 @@ def test_a_batch_without_anything_to_find_has_a_finite_loss():
 def test_crops_are_no_larger_than_the_images():
     framing = choose_framing([draw((100, 180), 5)], replace(FAST, input_size=192))
     assert crop_size([draw((100, 180), 5)], framing) == (128, 192)
+
+
+def test_the_network_begins_with_what_its_reader_says():
+    model = build_model(["a", "b"], FAST).eval()
+    with torch.no_grad():
+        model.reader.weight.normal_()
+        model.reader.bias.normal_()
+    images = torch.rand(2, 3, 64, 96)
+    with torch.inference_mode():
+        (logits,) = model(images)
+        read = model.read(model.backbone(images)[1:])
+    assert logits.shape == (2, 3, 64, 96) and read.shape == (2, 3, 16, 24)
+    whole = torch.nn.functional.interpolate(read, scale_factor=4, mode="bilinear")
+    assert torch.allclose(logits, whole, atol=1e-4)
+
+
+def test_pixels_are_taken_evenly_of_the_classes_and_where_they_are():
+    mask = torch.zeros(40, 60, dtype=torch.uint8)
+    mask[5:30, 10:50] = 1
+    mask[32:36, 3:8] = 2
+    mask[38:] = IGNORED
+    torch.manual_seed(0)
+    places, classes = choose_pixels(mask, 50)
+    assert classes.bincount().tolist() == [20, 15, 15]
+    columns, rows = ((places + 1) / 2 * torch.tensor([60, 40]) - 0.5).round().long().T
+    assert torch.equal(mask[rows, columns].long(), classes)
+    assert len(choose_pixels(torch.full((9, 9), IGNORED), 50)[0]) == 0
+
+
+def test_features_are_read_at_the_places_asked_for():
+    fine, coarse = torch.rand(1, 4, 16, 24), torch.rand(1, 3, 8, 12)
+    places = torch.tensor([[-1 + 1 / 24, -1 + 1 / 16], [1 - 1 / 24, 1 - 1 / 16]])
+    found = look_at([fine, coarse], places)
+    assert found.shape == (2, 7)
+    assert torch.allclose(found[:, :4], fine[0, :, [0, -1], [0, -1]].T, atol=1e-5)
+    assert torch.allclose(found[:, 4:], coarse[0, :, [0, -1], [0, -1]].T, atol=1e-5)
+
+
+@pytest.fixture
+def patches():
+    """Return eight images with a patch each of class 1 or 2, somewhere."""
+    rng = np.random.default_rng(0)
+    drawn = []
+    for k in (1, 2) * 4:
+        mask = np.zeros((96, 96), np.uint8)
+        top, left = rng.integers(0, 56, 2)
+        mask[top : top + 40, left : left + 40] = k
+        drawn.append(Drawn(mask))
+    return drawn
+
+
+def test_the_probe_finds_what_colors_tell_apart(patches, tmp_path):
+    classes, framing = ["red", "green"], Framing((96, 96))
+    model = build_model(classes, replace(FAST, input_size=96))
+    images = ScaledImages(patches, framing, lambda label, frame: make_target(label, frame, classes))
+    make_plain = build_sampler(patches, framing, replace(FAST, input_size=96, augment=False))
+    fit_probe(model, Views(images, make_plain, make_plain, 2, 0, Monitor(tmp_path)))
+    inputs = torch.stack([to_tensor(example.read_image()) for example in patches])
+    with torch.inference_mode():
+        (logits,) = model.eval()(normalise(inputs))
+    wanted = torch.from_numpy(np.stack([example.mask for example in patches]))
+    assert (logits.argmax(1) == wanted).float().mean() > 0.95
+
+
+def test_without_anything_to_find_the_reader_stays_as_it_is(tmp_path):
+    nothing = [Drawn(np.zeros((64, 64), np.uint8))]
+    framing, settings = Framing((64, 64)), replace(FAST, input_size=64)
+    model = build_model(["a"], settings)
+    images = ScaledImages(nothing, framing, lambda label, frame: make_target(label, frame, ["a"]))
+    sampler = build_sampler(nothing, framing, settings)
+    fit_probe(model, Views(images, sampler, sampler, 1, 0, Monitor(tmp_path)))
+    assert not model.reader.weight.any() and not model.reader.bias.any()
+
+
+def test_a_reader_on_random_features_learns_with_the_rest():
+    assert all(
+        p.requires_grad
+        for p in build_model(["a"], replace(FAST, backbone="random")).reader.parameters()
+    )
+    assert not any(p.requires_grad for p in build_model(["a"], FAST).reader.parameters())

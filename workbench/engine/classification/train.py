@@ -3,9 +3,9 @@
 On pretrained features the head learns first, and the network is trained on from there.
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,12 +26,12 @@ from ..device import place
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
+from ..probe import Views
 from .model import ClassificationModel
-from .probe import fit_probe
+from .probe import VIEWS, fit_probe
 
 TASK = find_task("classification")
 LABEL_SMOOTHING = 0.05
-PROBED = 0.35  # of the time that training may take, for the head's own part
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
@@ -104,7 +104,10 @@ def train(
     make_varied = build_sampler(examples, framing, settings)
     is_probed = model.backbone.is_pretrained
     if is_probed and not has_checkpoint(monitor.folder):
-        probe(model, images, make_varied, weights, settings, monitor)
+        place(model)
+        make_plain = build_sampler(examples, framing, replace(settings, augment=False))
+        views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor)
+        fit_probe(model, views, weights)
     fit(
         model,
         images,
@@ -115,27 +118,6 @@ def train(
         monitor,
         is_ready=is_probed,
     )
-
-
-def probe(
-    model: ClassificationModel,
-    images: ScaledImages,
-    make_varied: MakeSample,
-    weights: torch.Tensor,
-    settings: Settings,
-    monitor: Monitor,
-) -> None:
-    """Fit the model's head to the features as they are; the same images for the same seed."""
-    torch.manual_seed(settings.seed)
-    place(model)
-    make_plain = partial(make_sample, framing=images.framing, augment=v2.Identity())
-    seconds, started = monitor.training_seconds, time.monotonic()
-
-    def go_on(fraction: float) -> bool:
-        is_late = seconds is not None and time.monotonic() - started > PROBED * seconds
-        return not is_late and not monitor.is_cancelled
-
-    fit_probe(model, images, make_varied, make_plain, weights, go_on)
 
 
 def choose_threshold(

@@ -1,6 +1,7 @@
 """How segmentation learns: crops at a scale that keeps thin things, cross entropy and Dice."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,11 +17,15 @@ from ...tasks import find_task
 from ...tasks.framing import Frame, Framing, shrink
 from ...tasks.segmentation import MaskLabel
 from ..augment import IGNORED, vary_light, vary_view
-from ..backbone import Network
+from ..checkpoint import has_checkpoint
 from ..data import Example, MakeSample, ScaledImages, choose_dev, crop_size, pad_to, to_tensor
+from ..device import place
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
+from ..probe import Views
+from .model import SegmentationModel
+from .probe import VIEWS, fit_probe
 
 TASK = find_task("segmentation")
 KEPT_SHARE = 0.85  # IoU of labels with themselves, after they went through the chosen scale
@@ -154,7 +159,7 @@ def dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 
 
 def train(
-    model: Network,
+    model: SegmentationModel,
     examples: Sequence[Example],
     dev: Sequence[Example],
     classes: Sequence[str],
@@ -164,10 +169,16 @@ def train(
 ) -> None:
     """Train the model in place on the examples; dev decides which round is kept."""
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
+    make_varied = build_sampler(examples, framing, settings)
+    is_probed = model.backbone.is_pretrained
+    if is_probed and not has_checkpoint(monitor.folder):
+        place(model)
+        make_plain = build_sampler(examples, framing, replace(settings, augment=False))
+        fit_probe(model, Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor))
     fit(
         model,
         images,
-        build_sampler(examples, framing, settings),
+        make_varied,
         compute_loss,
         partial(
             measure,
@@ -178,6 +189,7 @@ def train(
         ),
         settings,
         monitor,
+        is_ready=is_probed,
     )
 
 

@@ -1,0 +1,93 @@
+"""What learns before all else: a logistic regression on features that stay as they are.
+
+With few labels it is most of what can be learned, and it takes seconds; the network is then trained
+on from there. Source: Fine-Tuning can Distort Pretrained Features (Kumar et al., 2022).
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from .data import MakeSample, ScaledImages
+from .monitor import Monitor
+
+AT_ONCE = 16  # images that are looked at together
+MOST_SAMPLES = 2000  # that are looked at
+PROBED = 0.35  # of the time that training may take
+LEAST_SPREAD = 1e-3  # of a feature: below, it says nothing
+ITERATIONS = 60  # of L-BFGS
+
+
+@dataclass(frozen=True)
+class Views:
+    """Samples of some images to look at: each as it is, then varied, count times in all.
+
+    They come shuffled, the same for the same seed, and end early when the time that a probe may
+    take is over or the run is cancelled, but not before the first.
+    """
+
+    images: ScaledImages
+    make_plain: MakeSample
+    make_varied: MakeSample
+    count: int
+    seed: int
+    monitor: Monitor
+
+    def __len__(self) -> int:
+        """Return how many samples there are at most."""
+        return min(MOST_SAMPLES, self.count * len(self.images))
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, tuple[Any, ...]]]:
+        """Yield uint8 (N, 3, H, W) images with their N targets, AT_ONCE together."""
+        torch.manual_seed(self.seed)
+        seconds, started = self.monitor.training_seconds, time.monotonic()
+        order = np.random.default_rng(self.seed).permutation(len(self.images))
+        for start in range(0, len(self), AT_ONCE):
+            is_late = seconds is not None and time.monotonic() - started > PROBED * seconds
+            if start and (is_late or self.monitor.is_cancelled):
+                return
+            samples = [
+                (self.make_varied if place >= len(order) else self.make_plain)(
+                    *self.images[int(order[place % len(order)])]
+                )
+                for place in range(start, min(start + AT_ONCE, len(self)))
+            ]
+            inputs, targets = zip(*samples)
+            yield torch.stack(inputs), targets
+
+
+def fit_logistic(
+    described: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, penalty: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return kernel (K, D) and bias (K,) of a logistic regression, by L-BFGS.
+
+    described: float (N, D), of one scale. targets: int64 (N,), class indices. weights: float (K,),
+    of the classes. penalty: on half the sum of the kernel's squares, beside the mean loss.
+    """
+    kernel = described.new_zeros(len(weights), described.shape[1], requires_grad=True)
+    bias = described.new_zeros(len(weights), requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [kernel, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe"
+    )
+
+    def lose() -> torch.Tensor:
+        optimizer.zero_grad()
+        logits = nn.functional.linear(described, kernel, bias)
+        loss = nn.functional.cross_entropy(logits, targets, weights)
+        loss = loss + penalty / 2 * kernel.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(lose)  # type: ignore[no-untyped-call]
+    return kernel.detach(), bias.detach()
+
+
+def measure_scale(described: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return center and spread, (D,) each, of features (N, D)."""
+    spread, center = torch.std_mean(described, 0, correction=0)
+    return center, spread.clamp(min=LEAST_SPREAD)
