@@ -88,6 +88,34 @@ def test_a_batch_holds_several_views_of_each_material():
     assert not batch.areas[batch.kinds < 0].any()
 
 
+def test_some_materials_are_parts_or_plates_and_all_their_views_are(monkeypatch):
+    import scenes
+
+    torch.manual_seed(0)
+    images = torch.full((80, 3, 64, 64), 0.5) + 0.2 * torch.rand(80, 3, 1, 1)
+    monkeypatch.setattr(scenes, "paint_ground", lambda draw: torch.zeros(80, 3, 1, 1))
+    for parts, plates, covered in ((1.0, 0.0, (0.2, 0.75)), (0.0, 1.0, (0.7, 1.0))):
+        monkeypatch.setattr(scenes, "OBJECTS", parts)
+        monkeypatch.setattr(scenes, "PLATES", plates)
+        share = (scenes.show_as_parts(images, 4).mean(1) > 0.1).float().mean((1, 2))
+        assert covered[0] < share.mean() < covered[1]
+    monkeypatch.setattr(scenes, "PLATES", 0.5)
+    is_shown = (scenes.show_as_parts(images, 4) != images).flatten(1).any(1).view(20, 4)
+    assert (is_shown.all(1) | ~is_shown.any(1)).all() and 2 < is_shown.all(1).sum() < 18
+
+
+def test_light_is_uneven_but_never_puts_an_image_out():
+    from scenes import light
+
+    torch.manual_seed(0)
+    brightness = light(200, 64, CPU)
+    assert brightness.shape == (200, 64, 64) and 0.8 < brightness.mean() < 1.1
+    assert brightness.min() > 0.2 and brightness.max() < 2.1
+    assert (brightness.std((1, 2)) > 0.1).float().mean() > 0.5
+    steps = (brightness[:, 1:] - brightness[:, :-1]).abs()
+    assert steps.max() < 0.15  # soft everywhere: no edge that could be taken for a defect
+
+
 def test_the_memory_lesson_wants_defects_far_and_sound_patches_near():
     from lessons import School
     from networks import Trunk

@@ -125,10 +125,12 @@ def foreign(canvas: Canvas) -> Painted:
 
 
 def chipped(canvas: Canvas) -> Painted:
-    """Everything beyond a rough line is missing."""
+    """Everything beyond a rough line is missing, or of another brightness."""
     rim = canvas.across + 0.05 * canvas.waves(4, 6.0) + 0.03 * canvas.rough(14)
     plain = canvas.tone().expand_as(canvas.images)
-    beside = torch.where(canvas.uniform(0, 1)[:, None] < 0.5, plain, canvas.others)
+    kind = canvas.uniform(0, 1)[:, None]
+    beside = torch.where(kind < 0.35, plain, canvas.others)
+    beside = torch.where(kind > 0.6, canvas.images * canvas.uniform(0.5, 1.6)[:, None], beside)
     return beside, edge(torch.maximum(-rim + canvas.uniform(-0.1, 0.3), canvas.along.abs() - 0.5))
 
 
