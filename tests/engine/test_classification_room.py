@@ -22,6 +22,7 @@ from workbench.engine.classification.model import pool
 from workbench.engine.classification.probe import fit_probe
 from workbench.engine.classification.train import class_weights, compute_loss
 from workbench.engine.data import ScaledImages, labeled_examples, normalise
+from workbench.engine.device import mixed_precision
 from workbench.engine.monitor import Monitor
 from workbench.engine.probe import Views
 from workbench.tasks.framing import Framing
@@ -93,8 +94,9 @@ def test_the_probe_tells_classes_apart_that_features_tell_apart(tmp_path):
     fit_probe(model, views, torch.ones(2))
     found = [int(model(normalise(make_plain(*images[i])[0][None]))[0].argmax()) for i in range(8)]
     assert found == [0] * 4 + [1] * 4
-    with torch.inference_mode():
-        pooled = pool(model.look(normalise(torch.stack([images_of(e) for e in examples]))))
+    with torch.inference_mode(), mixed_precision(torch.device("cpu")):
+        looked = model.look(normalise(torch.stack([images_of(e) for e in examples])))
+        pooled = pool(looked.float())
     assert torch.allclose(model.center, pooled.mean(0), atol=1e-4)
 
 

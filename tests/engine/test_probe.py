@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
-from workbench.engine import probe
+from workbench.engine import checkpoint, probe
+from workbench.engine.backbone import Backbone, Network
 from workbench.engine.monitor import Monitor
-from workbench.engine.probe import AT_ONCE, Views, fit_logistic, measure_scale
+from workbench.engine.probe import AT_ONCE, Views, fit_logistic, measure_scale, probe_first
 
 
 class Numbered:
@@ -70,3 +71,17 @@ def test_a_logistic_regression_finds_the_direction_that_tells():
 def test_a_feature_that_never_changes_says_nothing():
     center, spread = measure_scale(torch.ones(9, 3))
     assert torch.equal(center, torch.ones(3)) and (spread > 0).all()
+
+
+def test_a_probe_comes_first_on_learned_features_and_once(tmp_path):
+    views = Views(Numbered(), as_it_is, varied, 1, 0, Monitor(tmp_path))
+    fitted = []
+    for origin in ("random", "shipped"):
+        network = Network()
+        network.backbone = Backbone()
+        network.backbone.origin = origin
+        assert probe_first(network, views, fitted.append) == (origin == "shipped")
+    assert fitted == [views]
+    (tmp_path / checkpoint.NAME).touch()  # the run goes on from there
+    assert probe_first(network, views, fitted.append)
+    assert fitted == [views]

@@ -25,11 +25,14 @@ class Cancelled(Exception):
 
 
 class Monitor:
-    """The line between one training run and those who watch it."""
+    """The line between one training run and those who watch it.
 
-    def __init__(self, folder: Path, time_limit: float | None = None) -> None:
+    time_limit: seconds for the whole run, or None. used: how many of them are gone already.
+    """
+
+    def __init__(self, folder: Path, time_limit: float | None = None, used: float = 0.0) -> None:
         self.folder = folder
-        self.started = time.monotonic()
+        self.started = time.monotonic() - used
         self.time_limit = time_limit
         self._last_event = 0.0
         self._pictures: list[np.ndarray] = []

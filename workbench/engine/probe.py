@@ -5,7 +5,7 @@ on from there. Source: Fine-Tuning can Distort Pretrained Features (Kumar et al.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from .backbone import Network
+from .checkpoint import has_checkpoint
 from .data import MakeSample, ScaledImages
+from .device import place
 from .monitor import Monitor
 
 AT_ONCE = 16  # images that are looked at together
-MOST_SAMPLES = 2000  # that are looked at
+MOST_SAMPLES = 2000
 PROBED = 0.35  # of the time that training may take
 LEAST_SPREAD = 1e-3  # of a feature: below, it says nothing
 ITERATIONS = 60  # of L-BFGS
@@ -59,6 +62,17 @@ class Views:
             ]
             inputs, targets = zip(*samples)
             yield torch.stack(inputs), targets
+
+
+def probe_first(model: Network, views: Views, fit_probe: Callable[[Views], None]) -> bool:
+    """Fit a probe on the views where the features have learned before; tell whether they have.
+
+    A run that goes on from a checkpoint has its probe already.
+    """
+    if model.backbone.is_pretrained and not has_checkpoint(views.monitor.folder):
+        place(model)
+        fit_probe(views)
+    return model.backbone.is_pretrained
 
 
 def fit_logistic(

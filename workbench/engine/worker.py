@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import psutil
 import torch
 from filelock import FileLock, Timeout
 
@@ -46,12 +47,13 @@ QUEUE_SECONDS = 0.5
 
 def main(folder: Path) -> int:
     """Do the run in that folder, tell how it ended, and return the process's exit status."""
+    loading_seconds = time.time() - psutil.Process().create_time()
     write_process(folder, os.getpid())
     end_broken_line(folder)
     try:
         with queue(folder):
             append_event(folder, "started", pid=os.getpid())
-            run(folder)
+            run(folder, loading_seconds)
     except Cancelled:
         append_event(folder, "cancelled")
     except Exception as error:  # whatever happened, a person must be told
@@ -82,14 +84,17 @@ def queue(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def run(folder: Path) -> None:
-    """Train on the run's snapshot, write the model, and tell the figures on dev."""
+def run(folder: Path, loading_seconds: float) -> None:
+    """Train on the run's snapshot, write the model, and tell the figures on dev.
+
+    loading_seconds: of a time limit, what went by until this process had loaded what it needs.
+    """
     config = read_json(folder / CONFIG)
     snapshot = read_snapshot(open_store(folder.parent.parent), config["snapshot_id"])
     room = find_room(snapshot.task)
     settings = apply_changes(room.PRESETS[config["preset"]], config["changes"])
     prepare_process(settings.seed)
-    monitor = Monitor(folder, settings.time_limit)
+    monitor = Monitor(folder, settings.time_limit, loading_seconds)
     examples = labeled_examples(snapshot, "train")
     dev = labeled_examples(snapshot, "dev")[:MEASURED]
     model, framing = train(room, snapshot, examples, dev, settings, monitor)

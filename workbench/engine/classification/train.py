@@ -20,13 +20,11 @@ from ...tasks import find_task
 from ...tasks.classification import ClassLabel
 from ...tasks.framing import Frame, Framing
 from ..augment import vary_light, vary_view
-from ..checkpoint import has_checkpoint
 from ..data import Example, MakeSample, ScaledImages, pad_to, to_tensor
-from ..device import place
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
-from ..probe import Views
+from ..probe import Views, probe_first
 from .model import ClassificationModel
 from .probe import VIEWS, fit_probe
 
@@ -101,13 +99,10 @@ def train(
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
     dev_images = ScaledImages(dev, framing)
     weights = class_weights(examples, classes)
+    make_plain = build_sampler(examples, framing, replace(settings, augment=False))
     make_varied = build_sampler(examples, framing, settings)
-    is_probed = model.backbone.is_pretrained
-    if is_probed and not has_checkpoint(monitor.folder):
-        place(model)
-        make_plain = build_sampler(examples, framing, replace(settings, augment=False))
-        views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor)
-        fit_probe(model, views, weights)
+    views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor)
+    is_ready = probe_first(model, views, partial(fit_probe, model, class_weights=weights))
     fit(
         model,
         images,
@@ -116,7 +111,7 @@ def train(
         partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor),
         settings,
         monitor,
-        is_ready=is_probed,
+        is_ready,
     )
 
 

@@ -17,13 +17,11 @@ from ...tasks import find_task
 from ...tasks.framing import Frame, Framing, shrink
 from ...tasks.segmentation import MaskLabel
 from ..augment import IGNORED, vary_light, vary_view
-from ..checkpoint import has_checkpoint
 from ..data import Example, MakeSample, ScaledImages, choose_dev, crop_size, pad_to, to_tensor
-from ..device import place
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
-from ..probe import Views
+from ..probe import Views, probe_first
 from .model import SegmentationModel
 from .probe import VIEWS, fit_probe
 
@@ -169,12 +167,10 @@ def train(
 ) -> None:
     """Train the model in place on the examples; dev decides which round is kept."""
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
+    make_plain = build_sampler(examples, framing, replace(settings, augment=False))
     make_varied = build_sampler(examples, framing, settings)
-    is_probed = model.backbone.is_pretrained
-    if is_probed and not has_checkpoint(monitor.folder):
-        place(model)
-        make_plain = build_sampler(examples, framing, replace(settings, augment=False))
-        fit_probe(model, Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor))
+    views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor)
+    is_ready = probe_first(model, views, partial(fit_probe, model))
     fit(
         model,
         images,
@@ -189,7 +185,7 @@ def train(
         ),
         settings,
         monitor,
-        is_ready=is_probed,
+        is_ready,
     )
 
 
