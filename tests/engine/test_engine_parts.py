@@ -51,7 +51,7 @@ def test_random_weights_are_always_the_same():
 
 def test_torchvision_weights_fit(monkeypatch):
     state = torchvision.models.resnet18().state_dict()
-    network = Backbone(blocks=2)
+    network = Backbone()
     load_resnet(network, state)
     assert torch.equal(network.stem[0].weight, state["conv1.weight"])
     assert torch.equal(network.stages[2][1].bn2.bias, state["layer3.1.bn2.bias"])
@@ -210,6 +210,8 @@ def test_a_time_limit_keeps_time_for_the_end(tmp_path):
     assert Monitor(tmp_path).training_seconds is None
     seconds = Monitor(tmp_path, 60).training_seconds
     assert seconds is not None and 30 < seconds < 60
+    late = Monitor(tmp_path, 60, used=20).training_seconds
+    assert late is not None and seconds - 21 < late < seconds - 19
     monitor = Monitor(tmp_path)
     for step in range(100):
         monitor.on_step(step / 100, loss=1.0)

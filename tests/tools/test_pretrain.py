@@ -121,7 +121,7 @@ def test_the_memory_lesson_wants_defects_far_and_sound_patches_near():
     from networks import Trunk
     from scenes import Batch
 
-    school = School(Trunk("resnet10"))
+    school = School(Trunk("resnet10"), programs=8)
     areas = torch.zeros(4, 64, 64)
     areas[:, :16, :16] = 1
     batch = Batch(torch.empty(0), torch.zeros(4), torch.zeros(4, dtype=torch.int64), areas, 4)
@@ -138,13 +138,11 @@ def make_training(folder, steps):
 
     asked = Namespace(
         out=folder / "tiny.safetensors",
-        network="resnet10",
+        network="resnet18",
         steps=steps,
         programs=8,
-        materials=4,
-        views=3,
-        side=64,
-        lessons=["material", "kind", "place", "memory"],
+        larger=1,
+        lessons=["material", "program", "kind", "place", "memory"],
         seed=0,
     )
     return Training(asked, CPU)
@@ -155,11 +153,11 @@ def test_training_goes_on_where_it_was_stopped_and_fits_the_backbone(tmp_path):
 
     training = make_training(tmp_path, 3)
     losses = training.learn()
-    assert set(losses) == {"material", "kind", "place", "memory"}
+    assert set(losses) == {"material", "program", "kind", "place", "memory"}
     training.save()
     again = make_training(tmp_path, 3)
     assert again.step == 1
-    assert torch.equal(again.school.material[1].weight, training.school.material[1].weight)
+    assert torch.equal(again.school.prototypes, training.school.prototypes)
     again.run()
     state = load_file(tmp_path / "tiny.safetensors")
     assert again.step == 3 and all(torch.isfinite(value).all() for value in state.values())
@@ -167,6 +165,41 @@ def test_training_goes_on_where_it_was_stopped_and_fits_the_backbone(tmp_path):
     load_resnet(backbone, state)
     assert torch.equal(backbone.stem[0].weight, state["conv1.weight"].float())
     assert max(p.stat().st_size for p in tmp_path.glob("*.safetensors")) < 12e6
+
+
+def test_views_grow_and_batches_shrink_so_that_a_step_costs_the_same():
+    from train import choose_views
+
+    stages = [choose_views(step, 1000) for step in (0, 399, 400, 749, 750, 999)]
+    assert tuple(side for side, _ in stages) == (96, 96, 128, 128, 192, 192)
+    pixels = [side**2 * count for side, count in stages]
+    assert max(pixels) < 1.2 * min(pixels)
+
+
+def test_a_prototype_tells_the_program_and_learns_which_it_is():
+    from lessons import School
+    from networks import Trunk
+
+    school = School(Trunk("resnet10"), programs=3)
+    prototypes = torch.nn.functional.normalize(school.prototypes, dim=1)
+    right, wrong = (
+        school.tell_program(prototypes, torch.tensor(p)) for p in ([0, 1, 2], [1, 2, 0])
+    )
+    assert right < wrong
+    wrong.backward()
+    assert school.prototypes.grad.abs().sum() > 0
+
+
+def test_a_relief_is_lit_from_one_side_and_other_programs_are_left_as_they_are():
+    from textures import shade
+
+    numbers = torch.full((2, 10), 0.5)
+    numbers[:, 0] = torch.tensor([0.0, 0.9])  # a relief, and none
+    ramp = torch.linspace(0, 1, 16).expand(2, 16, 16)
+    colors = torch.full((2, 3, 16, 16), 0.5)
+    rising, falling = (shade(colors, field, numbers, 0) for field in (ramp, ramp.flip(2)))
+    assert torch.equal(rising[1], colors[1]) and torch.equal(falling[1], colors[1])
+    assert (rising[0] - falling[0]).abs().min() > 0.05
 
 
 @pytest.mark.slow

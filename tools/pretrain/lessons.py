@@ -1,7 +1,8 @@
-"""What the network learns on a batch: four lessons, each a loss.
+"""What the network learns on a batch: five lessons, each a loss.
 
 - material: which images of the batch show the same, from the mean and the spread of the features
   (supervised contrastive learning, Khosla et al., 2020);
+- program: which of all materials it is, by a prototype of each in the same place;
 - kind: which defect it shows, from the mean and the highest features;
 - place: where the defect is and which, at stride 4;
 - memory: to tell patches of a defect from sound ones by their distance to the nearest sound patch
@@ -16,21 +17,27 @@ from scenes import Batch
 from torch import nn
 from torch.nn import functional
 
-LESSONS = ("material", "kind", "place", "memory")
+LESSONS = ("material", "program", "kind", "place", "memory")
 SMOOTHING = 0.1
-PROJECTED, TEMPERATURE = 128, 0.15  # of the lesson "material"
+HIDDEN, PROJECTED = 512, 128  # of the lessons "material" and "program"
+TEMPERATURE, PROGRAM_TEMPERATURE = 0.15, 0.1
+MOST_PATCHES = 16  # a side, of a view in the lesson "memory"; of larger maps, every second
 SOUND_WEIGHT = 0.15  # of sound places: there are many more of them
 FULL, NONE = 0.3, 0.02  # share of a patch that is defective: above, it is; below, it is sound
 
 
 class School(nn.Module):
-    """A trunk and the small heads that its lessons need, which are thrown away afterwards."""
+    """A trunk and the small heads that its lessons need, which are thrown away afterwards.
 
-    def __init__(self, trunk: Trunk) -> None:
+    programs: how many materials there are.
+    """
+
+    def __init__(self, trunk: Trunk, programs: int) -> None:
         super().__init__()
         self.trunk = trunk
         _, middle, last = trunk.channels
-        self.material = read_scaled(2 * (middle + last), PROJECTED)
+        self.material = project(2 * (middle + last))
+        self.prototypes = nn.Parameter(torch.randn(programs, PROJECTED))
         self.kind = read_scaled(2 * (middle + last), len(KINDS) + 1)
         self.place = nn.ModuleList(nn.Conv2d(c, len(KINDS) + 1, 1) for c in trunk.channels)
         self.scale = nn.Parameter(torch.tensor([2.0, 0.0]))
@@ -46,12 +53,21 @@ class School(nn.Module):
         highest = [m.amax((2, 3)) for m in (middle, last)]
         seen = torch.where(batch.areas.amax((1, 2)) > 0.5, batch.kinds + 1, 0)
         kinds = self.kind(torch.cat([*means, *highest], 1))
+        directions = functional.normalize(self.material(torch.cat([*means, *spreads], 1)), dim=1)
         return {
-            "material": contrast(self.material(torch.cat([*means, *spreads], 1)), batch.materials),
+            "material": contrast(directions, batch.materials),
+            "program": self.tell_program(directions, batch.materials),
             "kind": functional.cross_entropy(kinds, seen, label_smoothing=SMOOTHING),
             "place": self.teach_place(maps, batch),
             "memory": self.teach_memory(middle, last, batch),
         }
+
+    def tell_program(self, directions: torch.Tensor, programs: torch.Tensor) -> torch.Tensor:
+        """Return the cross entropy of the program of directions (N, D), by the prototypes."""
+        logits = directions @ functional.normalize(self.prototypes, dim=1).T
+        return functional.cross_entropy(
+            logits / PROGRAM_TEMPERATURE, programs, label_smoothing=SMOOTHING
+        )
 
     def teach_place(self, maps: list[torch.Tensor], batch: Batch) -> torch.Tensor:
         """Return the cross entropy of the kind of defect at every fourth pixel."""
@@ -69,8 +85,11 @@ class School(nn.Module):
     def teach_memory(self, middle: torch.Tensor, last: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Return the binary cross entropy of "defective", given the distance of each patch."""
         patches = describe_patches(middle, last)  # (N, h, w, C)
+        covered = functional.adaptive_avg_pool2d(batch.areas[:, None], patches.shape[1])[:, 0]
+        step = 1 if patches.shape[1] <= MOST_PATCHES else 2
+        patches = patches[:, ::step, ::step]
+        covered = covered[:, ::step, ::step].flatten(1)  # (N, h w)
         side = patches.shape[1]
-        covered = functional.adaptive_avg_pool2d(batch.areas[:, None], side).flatten(1)  # (N, h w)
         patches = patches.reshape(-1, batch.views * side**2, patches.shape[3])  # (P, V h w, C)
         owner = torch.arange(batch.views, device=patches.device).repeat_interleave(side**2)
         sound = covered.view(len(patches), 1, -1) < NONE
@@ -91,6 +110,20 @@ def read_scaled(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.BatchNorm1d(inputs, affine=False), nn.Linear(inputs, outputs))
 
 
+def project(inputs: int) -> nn.Sequential:
+    """Return two layers that turn pooled features into what is compared.
+
+    The lessons then shape this, and the features below keep more of what an image shows
+    (SimCLR, Chen et al., 2020).
+    """
+    return nn.Sequential(
+        read_scaled(inputs, HIDDEN),
+        nn.BatchNorm1d(HIDDEN),
+        nn.ReLU(inplace=True),
+        nn.Linear(HIDDEN, PROJECTED),
+    )
+
+
 def mean_of(features: torch.Tensor) -> torch.Tensor:
     """Return the mean (N, C) of features (N, C, h, w)."""
     return features.mean((2, 3))
@@ -101,9 +134,8 @@ def spread_of(features: torch.Tensor) -> torch.Tensor:
     return (features.var((2, 3), correction=0) + 1e-6).sqrt()
 
 
-def contrast(described: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
-    """Return the loss that pulls descriptions (N, D) of one owner, int64 (N,), together."""
-    directions = functional.normalize(described, dim=1)
+def contrast(directions: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+    """Return the loss that pulls directions (N, D) of one owner, int64 (N,), together."""
     logits = directions @ directions.T / TEMPERATURE
     own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     logs = logits.masked_fill(own, -1e9).log_softmax(1)

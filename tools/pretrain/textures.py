@@ -63,7 +63,8 @@ def render_sheets(programs: Programs, indices: torch.Tensor, side: int) -> torch
     choice = Numbers(numbers, 0)
     first = bend(render_field(choice.choose(len(FIELDS)), numbers, 40, side), numbers, 10)
     second = bend(render_field(choice.choose(2), numbers, 100, side), numbers, 13)
-    return colorize(mix(first, second, numbers, 16), numbers, 20)
+    field = mix(first, second, numbers, 16)
+    return shade(colorize(field, numbers, 20), field, numbers, 120)
 
 
 def render_field(kinds: torch.Tensor, numbers: torch.Tensor, start: int, side: int) -> torch.Tensor:
@@ -255,3 +256,22 @@ def colorize(field: torch.Tensor, numbers: torch.Tensor, start: int) -> torch.Te
     rows = torch.arange(count, device=field.device)[:, None, None]
     colors = palette[rows, index] * (1 - share) + palette[rows, index + 1] * share
     return colors.permute(0, 3, 1, 2).clamp(0, 1)
+
+
+def shade(
+    colors: torch.Tensor, field: torch.Tensor, numbers: torch.Tensor, start: int
+) -> torch.Tensor:
+    """Return colors (N, 3, H, W) with the light that falls from one side on the field as a relief.
+
+    A third of the programs are reliefs; some of these are of one color, as cast or pressed metal.
+    """
+    hand = Numbers(numbers, start)
+    is_relief, is_plain = hand.take() < 0.35, hand.take() < 0.4
+    depth, angle = torch.exp(hand.take(0.5, 3.0)), hand.take(0, 2 * math.pi, 0.05)
+    down, across = torch.gradient(field, dim=(1, 2))
+    slope = depth * field.shape[-1] / 64 * (angle.cos() * across + angle.sin() * down)
+    lit = (1 + torch.tanh(slope) * hand.take(0.2, 0.9) + torch.exp(hand.take(-6, -1)) * slope**2)[
+        :, None
+    ]
+    base = torch.where(is_plain[:, None], colors.mean((2, 3), keepdim=True), colors)
+    return torch.where(is_relief[:, None], base * lit, colors).clamp(0, 1)

@@ -1,9 +1,10 @@
 """Train a backbone on generated images alone.
 
-    python tools/pretrain/train.py OUT.safetensors [--network resnet10] [--steps 4000]
+    python tools/pretrain/train.py OUT.safetensors [--network resnet18] [--steps 12000]
 
-It can be stopped at any time: the same command goes on from OUT.checkpoint, which is written every
-few minutes. On a GPU everything is made there, and batches may be larger (--materials 128).
+Views grow from 96 to 192 pixels. It can be stopped at any time: the same command goes on from
+OUT.checkpoint, which is written every minute or so. On a GPU everything is made there, and batches
+may be larger (--larger 8).
 """
 
 import argparse
@@ -26,6 +27,10 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RATE, DECAY = 2e-3, 0.02
 HEAD_RATE = 3.0  # of the rate, for what is thrown away
 WARM_UP = 200  # steps
+VIEWS = 4  # images of each material a batch
+# From which share of the steps on: pixels a side, and materials a batch, so that a step costs the
+# same. Small views teach more in the same seconds; large ones show the last map more than padding.
+STAGES = ((0.0, 96, 18), (0.4, 128, 10), (0.75, 192, 5))
 AVERAGED = 0.999  # share of the averaged weights that a step keeps
 EVERY = 100  # steps between two lines
 SAVED = 200  # steps between two checkpoints
@@ -35,12 +40,10 @@ def parse_arguments() -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="the file of weights to write (.safetensors)")
-    parser.add_argument("--network", choices=sorted(NODES), default="resnet10")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--network", choices=sorted(NODES), default="resnet18")
+    parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--programs", type=int, default=2000, help="materials there are")
-    parser.add_argument("--materials", type=int, default=16, help="materials a batch")
-    parser.add_argument("--views", type=int, default=4, help="images of each material a batch")
-    parser.add_argument("--side", type=int, default=96, help="pixels")
+    parser.add_argument("--larger", type=int, default=1, help="how many times larger batches are")
     parser.add_argument("--lessons", nargs="+", choices=LESSONS, default=list(LESSONS))
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -56,6 +59,12 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
 def schedule(step: int, steps: int) -> float:
     """Return the factor of the learning rate: a linear climb, then half a cosine."""
     return min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / steps) + 1e-3)
+
+
+def choose_views(step: int, steps: int) -> tuple[int, int]:
+    """Return the pixels a side and the materials of a batch at that step."""
+    _, side, materials = max(stage for stage in STAGES if stage[0] * steps <= step)
+    return side, materials
 
 
 def average(kept: nn.Module, model: nn.Module, step: int) -> None:
@@ -84,7 +93,8 @@ class Training:
     def __init__(self, asked: argparse.Namespace, device: torch.device) -> None:
         torch.manual_seed(asked.seed)
         self.asked, self.device, self.step = asked, device, 0
-        self.school = School(Trunk(asked.network)).to(device, memory_format=torch.channels_last)
+        self.school = School(Trunk(asked.network), asked.programs)
+        self.school.to(device, memory_format=torch.channels_last)
         self.kept = copy.deepcopy(self.school.trunk)
         groups = [
             {"params": list(self.school.trunk.parameters()), "base": RATE},
@@ -124,8 +134,9 @@ class Training:
         torch.manual_seed(asked.seed * 10_000_019 + self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * schedule(self.step, asked.steps)
-        self.pool.refresh(max(1, asked.materials // 6))
-        batch = self.pool.draw(asked.materials, asked.views, asked.side)
+        side, materials = choose_views(self.step, asked.steps)
+        self.pool.refresh(max(1, asked.larger * materials // 6))
+        batch = self.pool.draw(asked.larger * materials, VIEWS, side)
         self.school.train()
         with mixed_precision(self.device):
             maps = self.school.trunk(normalise(batch.images))

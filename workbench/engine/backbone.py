@@ -1,10 +1,9 @@
 """The network that turns pixels into features, under every task: one small interface.
 
-A ResNet (He et al., 2016) cut after its third stage: the fourth holds three quarters of the
-weights, sees more of the image than a defect needs, and costs a third of the time. One block a
-stage, where a ResNet-18 has two: half the time. Its plain wide convolutions learn faster than the
-thin ones of mobile networks. weights/MODEL_CARD.md says what the shipped weights have learned from,
-and tools/pretrain makes them.
+A ResNet-18 (He et al., 2016) cut after its third stage: the fourth holds three quarters of the
+weights, sees more of the image than a defect needs, and costs a third of the time. Its plain wide
+convolutions learn faster than the thin ones of mobile networks. weights/MODEL_CARD.md says what the
+shipped weights have learned from, and tools/pretrain makes them.
 """
 
 from pathlib import Path
@@ -13,31 +12,28 @@ import torch
 import torchvision
 from safetensors.torch import load_file
 from torch import nn
-from torchvision.models.resnet import BasicBlock, ResNet
 
 from ..errors import InvalidSetting
 
-SHIPPED = Path(__file__).parent / "weights" / "resnet10.safetensors"
+SHIPPED = Path(__file__).parent / "weights" / "resnet18.safetensors"
 CHOICES = ("shipped", "imagenet", "random")
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's RGB, 0..1: what torchvision's networks expect
 STD = (0.229, 0.224, 0.225)
-IMAGENET_BLOCKS = 2  # a stage: torchvision has ImageNet weights of ResNet-18, and of no smaller one
 RANDOM_SEED = 18  # the same random features for every run, whatever its own seed
 
 
 class Backbone(nn.Module):
     """Features of an image at strides 2, 4, 8 and 16.
 
-    blocks: of each stage. channels: of the four feature maps. origin: where the weights come from,
-    in words.
+    channels: of the four feature maps. origin: where the weights come from, in words.
     """
 
     channels = (64, 64, 128, 256)
     strides = (2, 4, 8, 16)
 
-    def __init__(self, blocks: int = 1) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        network = ResNet(BasicBlock, [blocks] * 4)
+        network = torchvision.models.resnet18()
         self.stem = nn.Sequential(network.conv1, network.bn1, network.relu)
         self.pool = network.maxpool
         self.stages = nn.ModuleList([network.layer1, network.layer2, network.layer3])
@@ -83,9 +79,9 @@ class Network(nn.Module):
 def build_backbone(weights: str = "shipped") -> Backbone:
     """Return a backbone with the weights that were asked for, or with what there is.
 
-    weights: "shipped" takes the file in the package; "imagenet" takes a ResNet-18 with the weights
-    that torchvision fetches, and falls back to "shipped" without a network; "random" starts from
-    nothing. `origin` says which it became. Raises InvalidSetting for others.
+    weights: "shipped" takes the file in the package; "imagenet" takes the weights that torchvision
+    fetches, and falls back to "shipped" without a network; "random" starts from nothing. `origin`
+    says which it became. Raises InvalidSetting for others.
     """
     if weights not in CHOICES:
         raise InvalidSetting(
@@ -94,7 +90,7 @@ def build_backbone(weights: str = "shipped") -> Backbone:
     state = fetch_imagenet() if weights == "imagenet" else None
     with torch.random.fork_rng():
         torch.manual_seed(RANDOM_SEED)
-        backbone = Backbone() if state is None else Backbone(IMAGENET_BLOCKS)
+        backbone = Backbone()
     if state is not None:
         backbone.origin = "imagenet"
     elif weights != "random":
