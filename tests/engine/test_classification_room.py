@@ -68,8 +68,10 @@ def test_the_network_answers_for_every_class():
 
 def test_evidence_is_the_score_of_an_image_that_looks_the_same_everywhere(monkeypatch):
     model = build_model(["a", "b"], PRESETS["fast"]).eval()
-    middle, last = (torch.rand(1, count, 1, 1) for count in model.backbone.channels[-2:])
-    maps = [middle.expand(-1, -1, 8, 12), last.expand(-1, -1, 4, 6)]
+    maps = [
+        torch.rand(1, count, 1, 1).expand(-1, -1, 64 // stride, 96 // stride)
+        for count, stride in zip(model.backbone.channels, model.backbone.strides)
+    ]
     monkeypatch.setattr(model.backbone, "forward", lambda images: maps)
     model.center.uniform_()
     model.spread.uniform_(1, 2)

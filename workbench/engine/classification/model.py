@@ -14,7 +14,7 @@ PRESETS = TASK_PRESETS["classification"]
 class ClassificationModel(Network):
     """Scores for each class from the average and the highest features of the whole image.
 
-    Features are those of strides 8 and 16: a defect is often small, and the deepest map alone
+    Features are those of strides 4, 8 and 16: a defect is often small, and the deepest map alone
     forgets it. Buffers center and spread, float (2 C,), bring what was pooled to one scale.
     evidence: what the scores would be if the whole image looked as each place of it does: a class
     activation map. Source: Learning Deep Features for Discriminative Localization (Zhou et al.,
@@ -29,7 +29,7 @@ class ClassificationModel(Network):
         super().__init__()
         self.backbone = build_backbone(weights)
         self.dropout = nn.Dropout(0.2)
-        width = 2 * sum(self.backbone.channels[-2:])
+        width = 2 * sum(self.backbone.channels[1:])
         self.register_buffer("center", torch.zeros(width))
         self.register_buffer("spread", torch.ones(width))
         self.head = nn.Linear(width, len(classes))
@@ -49,8 +49,9 @@ class ClassificationModel(Network):
 
     def look(self, images: torch.Tensor) -> torch.Tensor:
         """Return the features (N, C, h, w) of images (N, 3, H, W), all at stride 16."""
-        *_, middle, last = self.backbone(images)
-        return torch.cat([nn.functional.avg_pool2d(middle, 2), last], dim=1)
+        _, fine, middle, last = self.backbone(images)
+        averaged = nn.functional.avg_pool2d(fine, 4), nn.functional.avg_pool2d(middle, 2)
+        return torch.cat([*averaged, last], dim=1)
 
 
 def pool(features: torch.Tensor) -> torch.Tensor:
