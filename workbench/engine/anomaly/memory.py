@@ -10,10 +10,8 @@ from dataclasses import dataclass
 import torch
 
 POOL = 30_000  # patches that the memory is chosen from
-MOST_CHANNELS = 128  # of a patch in memory; more are projected
 SHRINKAGE = 0.01  # of the mean variance, added to that of each direction
 LOWEST_SPREAD = 1e-4  # of a channel: below, it says nothing
-PROJECTION_SEED = 8
 ROWS_AT_ONCE = 256  # to bound what comparing rows with the pool takes
 
 
@@ -92,39 +90,19 @@ def find_substitutes(pool: PatchPool, rows: torch.Tensor) -> torch.Tensor:
     return torch.cat(found)
 
 
-def make_projection(features: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
-    """Return what makes groups of channels comparable, so that each counts the same: float (C, D).
-
-    features: normal patches, float (P, C). sizes: how many channels each group has. Each group is
-    decorrelated: directions in which normal patches hardly vary are those in which defects show
-    (PaDiM, Defard et al., 2021). Beyond MOST_CHANNELS all are projected at random, which nearly
-    keeps distances (Johnson and Lindenstrauss, 1984).
-    """
-    blocks = [decorrelate(group) for group in torch.split(features, list(sizes), dim=1)]
-    scaled = torch.zeros(sum(sizes), sum(sizes))
-    start = 0
-    for block in blocks:
-        end = start + len(block)
-        scaled[start:end, start:end] = block / math.sqrt(len(block))
-        start = end
-    if len(scaled) <= MOST_CHANNELS:
-        return scaled
-    generator = torch.Generator().manual_seed(PROJECTION_SEED)
-    mixed = torch.randn(len(scaled), MOST_CHANNELS, generator=generator)
-    return torch.mm(scaled, mixed) / math.sqrt(MOST_CHANNELS)
-
-
 def decorrelate(features: torch.Tensor) -> torch.Tensor:
-    """Return the matrix (C, C) that gives the channels of patches (P, C) spread 1, uncorrelated.
+    """Return the matrix (C, C) that gives the channels of patches (P, C) one spread, uncorrelated.
 
-    Directions in which they hardly vary are blown up no more than SHRINKAGE allows.
+    Directions in which normal patches hardly vary are those in which defects show (PaDiM, Defard et
+    al., 2021); they are blown up no more than SHRINKAGE allows. Squared distances are means over
+    the channels.
     """
     spread = spread_of(features)
     scaled = ((features - features.mean(0)) / spread).double()
     values, vectors = torch.linalg.eigh(scaled.T @ scaled / len(scaled))
     values = values.clamp(min=0) + SHRINKAGE * values.mean().clamp(min=1e-6)
     whitening = torch.div(vectors, values.sqrt()).float()
-    return torch.div(whitening, spread[:, None])
+    return torch.div(whitening, spread[:, None]) / math.sqrt(len(spread))
 
 
 def spread_of(features: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """The anomaly network: patch features, and how far each is from the nearest patch in a memory.
 
-Source: PatchCore (Roth et al., 2022): features of middle layers, averaged locally, and a memory of
+Source: PatchCore (Roth et al., 2022): features of a middle layer, averaged locally, and a memory of
 patches of normal images. Where the backbone has learned nothing, plain statistics of colour and
 edges stand in for its features.
 """
@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from ...settings import TASK_PRESETS, Settings
-from ..backbone import Network, build_backbone
+from ..backbone import Backbone, Network, build_backbone
 
 PRESETS = TASK_PRESETS["anomaly"]
 STRIDE = 8  # pixels from one patch to the next
-MAPS = (2, 3)  # of the backbone's feature maps: strides 8 and 16, as in PatchCore
+MAP = Backbone.strides.index(STRIDE)  # of the backbone's
 CHUNK = 512  # memory rows that are compared at a time, to bound what that takes
 
 
@@ -58,19 +58,18 @@ class AnomalyModel(Network):
             self.line.mul_(threshold / (1 - threshold))
         return 0.5
 
-    def describe(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Return groups of features of images (N, 3, H, W): each float (N, C, H / 8, W / 8).
+    def describe(self, images: torch.Tensor) -> torch.Tensor:
+        """Return features of images (N, 3, H, W), float (N, C, H / 8, W / 8).
 
-        Each is a map of the backbone; of random weights there is one, of plain statistics.
+        They are a map of the backbone, or plain statistics where its weights are random.
         """
         if not self.backbone.is_pretrained:
-            return [average(measure_statistics(images))]
-        features = self.backbone(images)
-        return [average(to_stride(features[i], self.backbone.strides[i])) for i in MAPS]
+            return average(measure_statistics(images))
+        return average(self.backbone(images)[MAP])
 
     def describe_patches(self, images: torch.Tensor) -> torch.Tensor:
         """Return what the memory compares of images (N, 3, H, W): float (N, H / 8, W / 8, D)."""
-        features = torch.cat(self.describe(images), dim=1).permute(0, 2, 3, 1)  # (N, h, w, C)
+        features = self.describe(images).permute(0, 2, 3, 1)  # (N, h, w, C)
         return (features - self.center) @ self.projection
 
     def measure_distances(self, patches: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
@@ -98,15 +97,6 @@ def nearest_squares(patches: torch.Tensor, memory: torch.Tensor) -> torch.Tensor
 def average(values: torch.Tensor) -> torch.Tensor:
     """Return (N, C, h, w) averaged over each place and its eight neighbours, the border's fewer."""
     return nn.functional.avg_pool2d(values, 3, 1, 1, count_include_pad=False)
-
-
-def to_stride(features: torch.Tensor, stride: int) -> torch.Tensor:
-    """Return feature maps of that stride at 8 pixels a step: averaged, or interpolated."""
-    if stride <= STRIDE:
-        return nn.functional.avg_pool2d(features, STRIDE // stride)
-    return nn.functional.interpolate(
-        features, scale_factor=stride / STRIDE, mode="bilinear", align_corners=False
-    )
 
 
 def measure_statistics(images: torch.Tensor) -> torch.Tensor:

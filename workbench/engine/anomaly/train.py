@@ -24,8 +24,8 @@ from ..monitor import Cancelled, Monitor
 from .memory import (
     PatchPool,
     choose_coreset,
+    decorrelate,
     find_substitutes,
-    make_projection,
     sample_patches,
     shuffle,
 )
@@ -177,7 +177,6 @@ def fill_memory(
     order = shuffle(len(images), settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)  # for the augmentation
-    sizes: list[int] = []
 
     frames = [len(make_frames(example.image_size, images.framing)) for example in images.examples]
     count = sum(frames) * (2 if settings.augment else 1)
@@ -190,15 +189,13 @@ def fill_memory(
     def describe() -> Iterator[tuple[int, torch.Tensor]]:
         for index in schedule.take(order, 0.0, COLLECTED):
             for inputs, frame in views(index):
-                groups = model.describe(inputs.to(model.line.device))
-                sizes[:] = [group.shape[1] for group in groups]
                 height, width = frame.shrunk(STRIDE).content_size
-                features = torch.cat(groups, dim=1)[0, :, :height, :width]
+                features = model.describe(inputs.to(model.line.device))[0, :, :height, :width]
                 yield index, features.flatten(1).T  # (h w, C)
 
     pool = sample_patches(describe(), count, generator)
     model.center = pool.features.mean(0)
-    model.projection = make_projection(pool.features, sizes)
+    model.projection = decorrelate(pool.features)
     patches = (pool.features - model.center) @ model.projection
     chosen = choose_coreset(
         patches,
