@@ -15,7 +15,7 @@ from ..backbone import Backbone, Network, build_backbone
 
 PRESETS = TASK_PRESETS["anomaly"]
 STRIDE = 8  # pixels from one patch to the next
-MAP = Backbone.strides.index(STRIDE)  # of the backbone's
+STAGES = Backbone.strides.index(STRIDE)  # of the backbone: later ones are left out
 CHUNK = 512  # memory rows that are compared at a time, to bound what that takes
 
 
@@ -36,6 +36,7 @@ class AnomalyModel(Network):
     def __init__(self, weights: str) -> None:
         super().__init__()
         self.backbone = build_backbone(weights)
+        self.backbone.stages = self.backbone.stages[:STAGES]
         self.backbone.requires_grad_(False)
         self.register_buffer("center", torch.zeros(0))
         self.register_buffer("projection", torch.zeros(0, 0))
@@ -61,11 +62,11 @@ class AnomalyModel(Network):
     def describe(self, images: torch.Tensor) -> torch.Tensor:
         """Return features of images (N, 3, H, W), float (N, C, H / 8, W / 8).
 
-        They are a map of the backbone, or plain statistics where its weights are random.
+        They are the backbone's last map, or plain statistics where its weights are random.
         """
         if not self.backbone.is_pretrained:
             return average(measure_statistics(images))
-        return average(self.backbone(images)[MAP])
+        return average(self.backbone(images)[-1])
 
     def describe_patches(self, images: torch.Tensor) -> torch.Tensor:
         """Return what the memory compares of images (N, 3, H, W): float (N, H / 8, W / 8, D)."""
