@@ -7,9 +7,8 @@ that is chosen is chosen on dev, which is cut from the training images; test is 
 
 - anomaly: a memory of normal patches of stride 8, or of strides 8 and 16, decorrelated (PatchCore,
   Roth et al., 2022); the score of an image is the mean distance of its farthest patches. AUROC of
-  both. On dev the
-  magnetic tiles are those of the training half, defects among them; on test they are the set's own
-  split_anomaly, whose defects were in part on dev.
+  both. On dev the magnetic tiles are those of the training half, defects among them; on test they
+  are the set's own split_anomaly, whose defects were in part on dev.
 - few: a logistic regression on 5, 10 and 20 images a class, on the standardised mean and highest
   features of strides 4, 8 and 16, averaged to stride 16, or on the mean of the last map, whichever
   is better on dev; balanced accuracy, the mean of 10 draws.
