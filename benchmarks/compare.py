@@ -12,6 +12,7 @@ environment each, in --environments. README.md here says what is compared, and h
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -222,12 +223,19 @@ def run_method(
     except subprocess.TimeoutExpired:
         return {"error": f"not done after {seconds + PATIENCE:.0f} s"}
     except subprocess.CalledProcessError as error:
-        return {"error": error.stderr.strip().splitlines()[-1][:200]}
+        return {"error": explain_end(error.returncode, error.stderr)}
     problem = json.loads((folder / "problem.json").read_text())
     with np.load(answer / "answer.npz") as file:
         figure = measure_answer(problem, dict(file))
     measured = json.loads((answer / "measured.json").read_text())
     return {"figure": figure, "peak_mb": watch.peak, **measured}
+
+
+def explain_end(status: int, said: str) -> str:
+    """Return why a method ended without an answer: the signal that ended it, or its last line."""
+    if status < 0:
+        return f"ended by signal {signal.Signals(-status).name}"
+    return (said.strip() or f"ended with status {status}").splitlines()[-1][:200]
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

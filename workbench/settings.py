@@ -22,7 +22,7 @@ BOUNDS: dict[str, tuple[float, float]] = {  # setting: (lowest, highest)
 class Settings:
     """How one run trains.
 
-    input_size: side of the square network input or tile, in pixels, a multiple of 32.
+    input_size: longer side of the network input or tile, in pixels, a multiple of 32.
     epochs: how often every image is seen; None: as often as fits min_steps and max_steps.
     batch_size: images a step. learning_rate: the highest of the schedule.
     backbone: "shipped", "imagenet" or "random". augment: whether training images are varied.

@@ -3,6 +3,7 @@
 import copy
 import errno
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from workbench.engine import backbone as backbones
 from workbench.engine import classification, detection, segmentation
 from workbench.engine.backbone import Backbone, Network, build_backbone, load_resnet
 from workbench.engine.checkpoint import Standing, load_checkpoint, save_checkpoint
-from workbench.engine.data import batch_indices, normalise
+from workbench.engine.data import batch_indices, normalise, usual_input
 from workbench.engine.loop import (
     Clock,
     finish_round,
@@ -26,7 +27,7 @@ from workbench.engine.loop import (
 from workbench.engine.monitor import Monitor, finite
 from workbench.engine.segmentation.train import compute_loss as segmentation_loss
 from workbench.engine.worker import explain
-from workbench.errors import InvalidSetting, NotEnoughLabels, StorageFailed
+from workbench.errors import InvalidSetting, NotEnoughLabels, RunFailed, StorageFailed
 from workbench.model import Model
 from workbench.settings import Settings
 from workbench.store.run_folder import EventReader
@@ -166,6 +167,16 @@ def test_torch_and_onnx_see_the_same_numbers():
     np.testing.assert_allclose(Model.normalise(Stub, image), tensor.numpy(), atol=1e-6)
 
 
+def test_the_input_has_the_aspect_that_images_usually_have():
+    def sized(*sizes):
+        return [SimpleNamespace(image_size=size) for size in sizes]
+
+    assert usual_input(sized((480, 640), (960, 1280), (640, 480)), 224) == (160, 224)
+    assert usual_input(sized((640, 480)), 256) == (256, 192)
+    assert usual_input(sized((100, 100)), 256) == (256, 256)
+    assert usual_input(sized((30, 3000)), 256) == (64, 256)
+
+
 def test_a_checkpoint_puts_everything_back(tmp_path):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
@@ -186,6 +197,14 @@ def test_a_checkpoint_puts_everything_back(tmp_path):
     for one, two in zip(optimizer.state.values(), fresh.state.values()):
         assert all(torch.equal(one[key], two[key]) for key in one)
     assert load_checkpoint(tmp_path / "nowhere", other, fresh) == Standing()
+
+
+@pytest.mark.parametrize("other", [nn.Linear(4, 2), nn.Sequential(nn.Linear(4, 3))])
+def test_a_checkpoint_of_another_network_says_so(tmp_path, other):
+    model = nn.Linear(4, 3)
+    save_checkpoint(tmp_path, Standing(), model, torch.optim.AdamW(model.parameters()))
+    with pytest.raises(RunFailed, match="another version.*Start a new one"):
+        load_checkpoint(tmp_path, other, torch.optim.AdamW(other.parameters()))
 
 
 def test_the_learning_rate_climbs_and_then_falls():

@@ -43,6 +43,12 @@ def test_labels_are_kept_for_each_class_and_test_stays(compare, tmp_path):
     assert len(project.images.where(split="test")) == 4
 
 
+def test_a_method_that_failed_says_why(compare):
+    assert compare.explain_end(-9, "50 %|####|") == "ended by signal SIGKILL"
+    assert compare.explain_end(1, "Traceback\nValueError: too few\n") == "ValueError: too few"
+    assert compare.explain_end(1, "") == "ended with status 1"
+
+
 def test_masks_are_measured_over_all_pixels(compare, tmp_path):
     wanted, found = np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8)
     wanted[:2], found[1:3] = 1, 1  # 4 shared of 12

@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from ..errors import RunFailed
 from ..store.files import replace_file
 
 NAME = "checkpoint.safetensors"
@@ -53,7 +54,10 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Standing:
-    """Put model and optimizer where the folder's checkpoint left them; without one, start anew."""
+    """Put model and optimizer where the folder's checkpoint left them; without one, start anew.
+
+    Raises RunFailed where the checkpoint is of another network, as an older version left it.
+    """
     if not has_checkpoint(folder):
         return Standing()
     parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
@@ -62,6 +66,15 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
         names = list(file.keys())
         for part, _, name in (key.partition(".") for key in names):
             parts[part][name] = file.get_tensor(f"{part}.{name}")
+    shapes = [
+        {name: value.shape for name, value in state.items()}
+        for state in (parts["model"], model.state_dict())
+    ]
+    if shapes[0] != shapes[1]:
+        raise RunFailed(
+            "This run was interrupted in another version of the workbench, whose network differs: "
+            "it cannot go on. Start a new one with the same settings."
+        )
     model.load_state_dict(parts["model"])
     load_optimizer(optimizer, parts["optimizer"])
     return Standing(best_state=parts["best"], **record)

@@ -66,6 +66,20 @@ def labeled_examples(snapshot: Snapshot, split: str) -> list[Example]:
     ]
 
 
+def usual_input(examples: Sequence[Example], side: int) -> tuple[int, int]:
+    """Return the (height, width) of a network input of the aspect that images usually have.
+
+    side: the longer one, in pixels; the other is rounded to what networks take.
+    """
+    sizes = np.array([example.image_size for example in examples])  # (N, 2)
+    aspect = float(np.exp(np.median(np.log(sizes[:, 0] / sizes[:, 1]))))
+    height, width = (
+        max(2 * INPUT_STEP, round(length / INPUT_STEP) * INPUT_STEP)
+        for length in (side * min(1.0, aspect), side * min(1.0, 1 / aspect))
+    )
+    return height, width
+
+
 def choose_dev(dev: Sequence[Example], framing: Framing) -> list[Example]:
     """Return the dev images that each round looks at: evenly spread, within DEV_FRAMES inputs."""
     cost = sum(len(make_frames(example.image_size, framing)) for example in dev)

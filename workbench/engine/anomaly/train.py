@@ -17,8 +17,8 @@ from torchvision.transforms import v2
 from ...errors import NotEnoughLabels
 from ...settings import Settings
 from ...tasks.anomaly import FEWEST_NORMALS, AnomalyLabel, AnomalyPrediction, decode
-from ...tasks.framing import INPUT_STEP, Frame, Framing, cut_input, make_frames
-from ..data import Example, MakeSample, ScaledImages, normalise, pad_to, to_tensor
+from ...tasks.framing import Frame, Framing, cut_input, make_frames
+from ..data import Example, MakeSample, ScaledImages, normalise, pad_to, to_tensor, usual_input
 from ..device import place
 from ..monitor import Cancelled, Monitor
 from .memory import (
@@ -46,18 +46,7 @@ def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
 
     Stretched where its own differs: padding, and where an image ends in it, would look abnormal.
     """
-    sizes = np.array([example.image_size for example in examples])  # (N, 2)
-    aspect = float(np.exp(np.median(np.log(sizes[:, 0] / sizes[:, 1]))))
-    height, width = (
-        settings.input_size * min(1.0, aspect),
-        settings.input_size * min(1.0, 1 / aspect),
-    )
-    return Framing((round_side(height), round_side(width)), is_stretched=True)
-
-
-def round_side(length: float) -> int:
-    """Return the side of an input that is nearest to a length: a multiple of 32, at least 64."""
-    return max(2 * INPUT_STEP, round(length / INPUT_STEP) * INPUT_STEP)
+    return Framing(usual_input(examples, settings.input_size), is_stretched=True)
 
 
 def make_target(label: AnomalyLabel, frame: Frame, classes: Sequence[str]) -> bool:

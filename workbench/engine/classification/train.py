@@ -20,7 +20,7 @@ from ...tasks import find_task
 from ...tasks.classification import ClassLabel
 from ...tasks.framing import Frame, Framing
 from ..augment import vary_light, vary_view
-from ..data import Example, MakeSample, ScaledImages, pad_to, to_tensor
+from ..data import Example, MakeSample, ScaledImages, pad_to, to_tensor, usual_input
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
@@ -33,8 +33,11 @@ LABEL_SMOOTHING = 0.05
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
-    """Return how the images are shown to the network: each fitted into one square input."""
-    return Framing((settings.input_size, settings.input_size))
+    """Return how the images are shown to the network: each fitted into an input of usual aspect.
+
+    So most need no padding, which costs time and has edges of its own, and none is distorted.
+    """
+    return Framing(usual_input(examples, settings.input_size))
 
 
 def make_target(label: ClassLabel, frame: Frame, classes: Sequence[str]) -> int:
