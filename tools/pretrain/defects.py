@@ -1,6 +1,6 @@
 """Defects that are pasted into images, each with the mask of where it is.
 
-Twelve kinds, as inspection meets them. A defect is drawn around a random place in coordinates of
+Fifteen kinds, as inspection meets them. A defect is drawn around a random place in coordinates of
 its own, turned at random; how far it stands out is random too, down to what is hardly seen.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from textures import coordinates, smooth_noise, turn
+from textures import coordinates, smooth_noise, soften, turn
 from torch.nn import functional
 
 
@@ -115,7 +115,7 @@ def dent(canvas: Canvas) -> Painted:
 def stain(canvas: Canvas) -> Painted:
     """A large soft change of color."""
     area = blob_of(canvas, 0.12, 0.5, 0.35)
-    soft = functional.avg_pool2d(area[:, None], 9, 1, 4)[:, 0]
+    soft = soften(area[:, None], 9)[:, 0]
     return canvas.images * 0.5 + 0.5 * canvas.tone(), soft
 
 
@@ -148,8 +148,7 @@ def frayed(canvas: Canvas) -> Painted:
 
 def smeared(canvas: Canvas) -> Painted:
     """The material is blurred."""
-    blurred = functional.avg_pool2d(canvas.images, 9, 1, 4, count_include_pad=False)
-    return blurred, blob_of(canvas, 0.12, 0.35, 0.25)
+    return soften(canvas.images, 9), blob_of(canvas, 0.12, 0.35, 0.25)
 
 
 def worn(canvas: Canvas) -> Painted:
@@ -177,6 +176,43 @@ def fibre(canvas: Canvas) -> Painted:
     )
 
 
+def fleck(canvas: Canvas) -> Painted:
+    """One to three short thick rods, as chips and fibres that were pressed in."""
+    area = torch.zeros_like(canvas.along)
+    for k in range(3):
+        v, u = (canvas.uniform(-0.4, 0.4) * (k > 0) for _ in range(2))
+        across, along = turn(canvas.across - v, canvas.along - u, canvas.uniform(-0.7, 0.7))
+        bow = canvas.uniform(-0.6, 0.6) * along**2
+        length, width = canvas.uniform(0.02, 0.22), canvas.uniform(0.01, 0.045)
+        rod = edge(torch.maximum((across + bow).abs() - width, along.abs() - length))
+        area = torch.maximum(area, rod * (canvas.uniform(0, 1) < (0.4 if k else 1.0)))
+    return canvas.images * 0.3 * canvas.uniform(0, 1)[:, None] + 0.7 * canvas.tone() ** 2, area
+
+
+def wrinkle(canvas: Canvas) -> Painted:
+    """Folds that are lit from one side."""
+    stretch = canvas.uniform(1, 6)
+    height = canvas.rough(30) + torch.sin(
+        canvas.across * 9 * stretch + 3 * canvas.rough(6) + canvas.along
+    )
+    down, across = torch.gradient(-height.abs(), dim=(1, 2))
+    lit = torch.tanh((down + canvas.uniform(-1, 1) * across) * canvas.uniform(1, 4))
+    area = soften(blob_of(canvas, 0.2, 0.7, 0.3)[:, None], 9)[:, 0]
+    return (canvas.images * (1 + 0.5 * lit[:, None])).clamp(0, 1), area
+
+
+def uneven(canvas: Canvas) -> Painted:
+    """A band, or all beyond a line, is ground or coated differently: brighter, darker, flatter."""
+    bow = canvas.uniform(-0.3, 0.3) * canvas.along**2 + 0.04 * canvas.rough(6)
+    far = torch.where(canvas.uniform(0, 1) < 0.5, canvas.uniform(0.1, 0.5), 4.0)
+    inside = torch.maximum(-canvas.across - bow, canvas.across + bow - far)
+    mean = canvas.images.mean((2, 3), keepdim=True)
+    contrast, gain = torch.exp(canvas.uniform(-1.5, 0.7)), torch.exp(canvas.uniform(-0.6, 0.4))
+    changed = (mean + (canvas.images - mean) * contrast[:, None]) * gain[:, None]
+    soft = torch.exp(canvas.uniform(-5, -0.5))
+    return changed.clamp(0, 1), torch.sigmoid(-inside / soft * 4)
+
+
 KINDS: tuple[Callable[[Canvas], Painted], ...] = (
     crack,
     scratch,
@@ -190,6 +226,9 @@ KINDS: tuple[Callable[[Canvas], Painted], ...] = (
     worn,
     spots,
     fibre,
+    fleck,
+    wrinkle,
+    uneven,
 )
 
 
@@ -218,8 +257,10 @@ def damage(images: torch.Tensor, kinds: torch.Tensor) -> tuple[torch.Tensor, tor
         strength = torch.rand(len(rows), 1, 1, 1, device=images.device).sqrt() * 0.8 + 0.2
         canvas = Canvas(images[rows], others[rows], *place(images[rows]), strength)
         painted, area = paint(canvas)
+        blurred = soften(area[:, None], 7)[:, 0]
+        area = torch.lerp(area, blurred, canvas.uniform(-1, 1).clamp_min(0))  # often out of focus
         damaged[rows] = torch.lerp(canvas.images, painted, area[:, None] * strength)
         areas[rows] = area
     damaged = damaged.clamp(0, 1)
-    change = functional.avg_pool2d((damaged - images).abs().mean(1, keepdim=True), 5, 1, 2)[:, 0]
+    change = soften((damaged - images).abs().mean(1, keepdim=True), 5)[:, 0]
     return damaged, areas * (change > SEEN)

@@ -21,7 +21,7 @@ LESSONS = ("material", "program", "kind", "place", "memory")
 SMOOTHING = 0.1
 HIDDEN, PROJECTED = 512, 128  # of the lessons "material" and "program"
 TEMPERATURE, PROGRAM_TEMPERATURE = 0.15, 0.1
-MOST_PATCHES = 16  # a side, of a view in the lesson "memory"; of larger maps, every second
+MOST_PATCHES = 12  # a side, of a view in the lesson "memory"; of larger maps, every second
 SOUND_WEIGHT = 0.15  # of sound places: there are many more of them
 FULL, NONE = 0.3, 0.02  # share of a patch that is defective: above, it is; below, it is sound
 

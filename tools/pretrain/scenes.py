@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import torch
 from defects import KINDS, damage
-from textures import Programs, coordinates, render_sheets, turn
+from textures import Programs, coordinates, render_sheets, soften, turn
 from torch.nn import functional
 
 SHEET = 256  # pixels a side
 OBJECTS, PLATES = 0.25, 0.35  # share of materials that are shown as a part, or as a plate
-GRAY = 0.5  # share of materials that are shown without color, so that color alone does not do
+GRAY = 0.4  # share of materials that are shown without color, so that color alone does not do
 SOUND = 0.45  # share of views without a defect
 
 
@@ -108,10 +108,21 @@ def show_as_parts(images: torch.Tensor, views: int) -> torch.Tensor:
     chosen = torch.rand(draw.total // views, 1, 1, device=draw.device).repeat_interleave(views, 0)
     is_part, is_plate = chosen < OBJECTS, chosen > 1 - PLATES
     beyond = torch.where(is_plate, outline_plate(draw, y, x), outline_part(draw, y, x))
-    inside = torch.sigmoid(-beyond * 40)[:, None]
+    inside = torch.sigmoid(-beyond * torch.exp(draw.each(0.5, 4.4)))[:, None]
     shade = 1 - (draw.each(0.35).abs() * torch.exp(3 * beyond.clamp(-1, 0)))[:, None]
-    shown = inside * images * shade + (1 - inside) * paint_ground(draw)
+    part = images * shade + is_part[:, None] * shine(draw, y, x)
+    shown = inside * part + (1 - inside) * paint_ground(draw)
     return torch.where((is_part | is_plate)[:, None], shown, images).clamp(0, 1)
+
+
+def shine(draw: Layout, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return the light that a smooth round part throws back from a lamp or two: (P V, 1, S, S)."""
+    light = torch.zeros_like(y).expand(draw.total, -1, -1)
+    for _ in range(2):
+        v, u = y - draw.each(0.3) - draw.view(0.1), x - draw.each(0.3) - draw.view(0.1)
+        size = torch.exp(draw.each(0.6, -2.0))
+        light = light + draw.each(0.5).clamp(0, 1) * torch.exp(-(u**2 + v**2) / size**2)
+    return light[:, None]
 
 
 def outline_part(draw: Layout, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -167,8 +178,9 @@ def photograph(images: torch.Tensor) -> torch.Tensor:
     images = images * torch.exp(each(0.25)) + each(0.05)
     images = images * light(count, images.shape[2], device)[:, None]
     images = images * (1 + 0.03 * torch.randn(count, 3, 1, 1, device=device))
-    blurred = functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
+    blurred = soften(images, 3)
     images = torch.lerp(images, blurred, torch.rand(count, 1, 1, 1, device=device).pow(2))
+    images = torch.lerp(images, soften(blurred, 5), (each(0.6) - 0.4).clamp(0, 1))
     noise = torch.rand(count, 1, 1, 1, device=device).pow(2) * 0.04
     return (images + noise * torch.randn_like(images)).clamp(0, 1)
 

@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
 FIELDS = ("noise", "noise", "periodic", "cells", "shapes")
 CELLS = 60  # points of a cellular field
@@ -64,7 +65,7 @@ def render_sheets(programs: Programs, indices: torch.Tensor, side: int) -> torch
     first = bend(render_field(choice.choose(len(FIELDS)), numbers, 40, side), numbers, 10)
     second = bend(render_field(choice.choose(2), numbers, 100, side), numbers, 13)
     field = mix(first, second, numbers, 16)
-    return shade(colorize(field, numbers, 20), field, numbers, 120)
+    return roughen(shade(colorize(field, numbers, 20), field, numbers, 120), numbers, 130)
 
 
 def render_field(kinds: torch.Tensor, numbers: torch.Tensor, start: int, side: int) -> torch.Tensor:
@@ -87,6 +88,14 @@ def standardise(field: torch.Tensor) -> torch.Tensor:
     """Return fields (N, H, W) with mean 0 and spread 1 each."""
     field = field - field.mean((1, 2), keepdim=True)
     return field / (field.std((1, 2), keepdim=True) + 1e-6)
+
+
+def soften(images: torch.Tensor, size: int) -> torch.Tensor:
+    """Return images (N, C, H, W), each pixel the mean of size x size around it; size is odd."""
+    for kernel in ((1, size), (size, 1)):
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        images = functional.avg_pool2d(images, kernel, 1, padding, count_include_pad=False)
+    return images
 
 
 def coordinates(side: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
@@ -179,7 +188,7 @@ def paint_cells(numbers: torch.Tensor, start: int, side: int) -> torch.Tensor:
     kind = hand.choose(3)[:, None]
     field = torch.where(kind == 0, nearest[..., 0], torch.where(kind == 1, gap, levels))
     field = field.view(len(numbers), 1, side // 2, side // 2)
-    return torch.nn.functional.interpolate(field, size=(side, side), mode="bilinear")[:, 0]
+    return functional.interpolate(field, size=(side, side), mode="bilinear")[:, 0]
 
 
 def paint_shapes(numbers: torch.Tensor, start: int, side: int) -> torch.Tensor:
@@ -239,7 +248,8 @@ def mix(
 def colorize(field: torch.Tensor, numbers: torch.Tensor, start: int) -> torch.Tensor:
     """Return fields (N, H, W) in 0..1 as colors (N, 3, H, W) of the program's palette.
 
-    Half of the palettes stay close to one color, as real surfaces do; a third of all are gray.
+    Half of the palettes stay close to one color, mostly a dull one, as real surfaces do; a third of
+    all are gray.
     """
     count = len(field)
     palette = numbers[:, start : start + 3 * COLORS].view(count, COLORS, 3)
@@ -247,6 +257,7 @@ def colorize(field: torch.Tensor, numbers: torch.Tensor, start: int) -> torch.Te
     is_quiet, contrast = hand.take() < 0.5, torch.exp(hand.take(-2.8, -0.5))
     is_gray = hand.take() < 0.35
     base = palette[:, :1]
+    base = torch.lerp(base.mean(2, keepdim=True), base, hand.take() ** 1.5)
     palette = torch.where(is_quiet, base + contrast * (palette - 0.5), palette)
     palette = torch.where(is_gray, palette.mean(2, keepdim=True), palette)
     palette = (palette + 0.02 * torch.randn(count, 1, 3, device=field.device)).clamp(0, 1)
@@ -275,3 +286,22 @@ def shade(
     ]
     base = torch.where(is_plain[:, None], colors.mean((2, 3), keepdim=True), colors)
     return torch.where(is_relief[:, None], base * lit, colors).clamp(0, 1)
+
+
+def roughen(colors: torch.Tensor, numbers: torch.Tensor, start: int) -> torch.Tensor:
+    """Return colors (N, 3, H, W) with the grain that every real surface has.
+
+    Fine noise, often stretched along one direction as fibres and brush marks are, which changes
+    brightness and, less, color.
+    """
+    hand = Numbers(numbers, start)
+    side, count = colors.shape[2], len(colors)
+    y, x = turn(*frequencies(side, colors.device), hand.take(0, math.pi, 0.03))
+    stretch = torch.exp(hand.take(-2, 2) * (hand.take() < 0.6))
+    radius = ((y * stretch) ** 2 + (x / stretch) ** 2).sqrt().clamp_min(1.0)
+    low, high = torch.exp(hand.take(0.5, 3.0)), torch.exp(hand.take(3.0, 4.5))
+    amplitude = (1 - torch.exp(-((radius / low) ** 2))) * torch.exp(-((radius / high) ** 2))
+    grain = standardise(filtered_noise(amplitude * radius**-0.5, side))[:, None]
+    tint = 1 + hand.take(0, 0.5)[:, None] * torch.randn(count, 3, 1, 1, device=colors.device)
+    strength = torch.exp(hand.take(-5.5, -1.7, 0.1))[:, None]
+    return (colors * (1 + strength * grain * tint)).clamp(0, 1)
