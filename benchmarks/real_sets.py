@@ -146,6 +146,20 @@ def build_magnetic_tile(source: Path, folder: Path, task: str) -> wb.Project:
     return build_project(source, folder, task, classes.get(task, ()), photos)
 
 
+def build_tile_defects(source: Path, folder: Path, task: str) -> wb.Project:
+    """Magnetic tiles: every defect of one class, against what is sound."""
+    source = source.with_name("magnetic_tile")
+
+    def make_label(row: dict[str, str]) -> wb.MaskLabel:
+        return wb.MaskLabel((read_gray(source / row["mask"]) > 127).astype(np.uint8))
+
+    photos = [
+        Photo(row["image"], row["split"] == "test", lambda row=row: make_label(row))
+        for row in read_rows(source)
+    ]
+    return build_project(source, folder, task, ("defect",), photos)
+
+
 def label_anomaly(is_normal: bool, area: np.ndarray | None) -> wb.AnomalyLabel:
     """Return the label; area: bool (H, W) or None. An empty area says nothing of where."""
     if is_normal:
@@ -198,6 +212,7 @@ BUILDERS: dict[str, tuple[Callable[[Path, Path, str], wb.Project], tuple[str, ..
     "deeppcb": (build_deeppcb, ("detection",)),
     "screws": (build_screws, ("detection",)),
     "magnetic_tile": (build_magnetic_tile, ("classification", "segmentation", "anomaly")),
+    "magnetic_tile_defects": (build_tile_defects, ("segmentation",)),
     "piped_paper": (build_piped_paper, ("classification", "segmentation", "anomaly")),
     "hazelnut_toy": (build_hazelnut, ("anomaly",)),
     "fgrade_tomato": (build_tomato, ("classification",)),

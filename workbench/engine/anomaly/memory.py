@@ -11,6 +11,7 @@ import torch
 
 POOL = 30_000  # patches that the memory is chosen from
 SHRINKAGE = 0.01  # of the mean variance, added to that of each direction
+PLACE_WEIGHT = 1.0  # of half the image: two normal patches are 1.4 apart, on average
 LOWEST_SPREAD = 1e-4  # of a channel: below, it says nothing
 ROWS_AT_ONCE = 256  # to bound what comparing rows with the pool takes
 
@@ -103,6 +104,14 @@ def decorrelate(features: torch.Tensor) -> torch.Tensor:
     values = values.clamp(min=0) + SHRINKAGE * values.mean().clamp(min=1e-6)
     whitening = torch.div(vectors, values.sqrt()).float()
     return torch.div(whitening, spread[:, None]) / math.sqrt(len(spread))
+
+
+def build_projection(features: torch.Tensor, places: int) -> torch.Tensor:
+    """Return the matrix (C, C) that makes patches (P, C) comparable.
+
+    The last `places` channels say where a patch is, -1 to 1; the others are decorrelated.
+    """
+    return torch.block_diag(decorrelate(features[:, :-places]), PLACE_WEIGHT * torch.eye(places))
 
 
 def spread_of(features: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """The anomaly network: patch features, and how far each is from the nearest patch in a memory.
 
 Source: PatchCore (Roth et al., 2022): features of a middle layer, averaged locally, and a memory of
-patches of normal images. Where the backbone has learned nothing, plain statistics of colour and
+patches of normal images. What is normal depends on where it is (PaDiM, Defard et al., 2021), so a
+patch's place counts too. Where the backbone has learned nothing, plain statistics of colour and
 edges stand in for its features.
 """
 
@@ -15,6 +16,7 @@ from ..backbone import Backbone, Network, build_backbone
 
 PRESETS = TASK_PRESETS["anomaly"]
 STRIDE = 8  # pixels from one patch to the next
+PLACES = 2  # channels that say where a patch is: y and x
 STAGES = Backbone.strides.index(STRIDE)  # of the backbone: later ones are left out
 CHUNK = 512  # memory rows that are compared at a time, to bound what that takes
 
@@ -60,13 +62,14 @@ class AnomalyModel(Network):
         return 0.5
 
     def describe(self, images: torch.Tensor) -> torch.Tensor:
-        """Return features of images (N, 3, H, W), float (N, C, H / 8, W / 8).
+        """Return features and places of images (N, 3, H, W), float (N, C, H / 8, W / 8).
 
-        They are the backbone's last map, or plain statistics where its weights are random.
+        Features are the backbone's last map, or plain statistics where its weights are random; the
+        last PLACES channels say where in the image each patch is.
         """
-        if not self.backbone.is_pretrained:
-            return average(measure_statistics(images))
-        return average(self.backbone(images)[-1])
+        is_taught = self.backbone.is_pretrained
+        features = average(self.backbone(images)[-1] if is_taught else measure_statistics(images))
+        return torch.cat([features, locate(features)], dim=1)
 
     def describe_patches(self, images: torch.Tensor) -> torch.Tensor:
         """Return what the memory compares of images (N, 3, H, W): float (N, H / 8, W / 8, D)."""
@@ -98,6 +101,16 @@ def nearest_squares(patches: torch.Tensor, memory: torch.Tensor) -> torch.Tensor
 def average(values: torch.Tensor) -> torch.Tensor:
     """Return (N, C, h, w) averaged over each place and its eight neighbours, the border's fewer."""
     return nn.functional.avg_pool2d(values, 3, 1, 1, count_include_pad=False)
+
+
+def locate(features: torch.Tensor) -> torch.Tensor:
+    """Return y and x, -1 to 1 from edge to edge, of each place of (N, C, h, w): (N, 2, h, w)."""
+    count, _, height, width = features.shape
+    y, x = (
+        2 * torch.arange(length, device=features.device, dtype=features.dtype) / (length - 1) - 1
+        for length in (height, width)
+    )
+    return torch.stack(torch.meshgrid(y, x, indexing="ij")).expand(count, -1, -1, -1)
 
 
 def measure_statistics(images: torch.Tensor) -> torch.Tensor:

@@ -23,13 +23,13 @@ from ..device import place
 from ..monitor import Cancelled, Monitor
 from .memory import (
     PatchPool,
+    build_projection,
     choose_coreset,
-    decorrelate,
     find_substitutes,
     sample_patches,
     shuffle,
 )
-from .model import STRIDE, AnomalyModel
+from .model import PLACES, STRIDE, AnomalyModel
 
 LIGHT = 0.05  # how much brightness and contrast vary, as a fraction
 QUANTILE = 0.95  # of held-out normal images should stay below the line
@@ -184,7 +184,7 @@ def fill_memory(
 
     pool = sample_patches(describe(), count, generator)
     model.center = pool.features.mean(0)
-    model.projection = decorrelate(pool.features)
+    model.projection = build_projection(pool.features, PLACES)
     patches = (pool.features - model.center) @ model.projection
     chosen = choose_coreset(
         patches,
