@@ -203,7 +203,7 @@ def test_a_checkpoint_puts_everything_back(tmp_path):
 def test_a_checkpoint_of_another_network_says_so(tmp_path, other):
     model = nn.Linear(4, 3)
     save_checkpoint(tmp_path, Standing(), model, torch.optim.AdamW(model.parameters()))
-    with pytest.raises(RunFailed, match="another version.*Start a new one"):
+    with pytest.raises(RunFailed, match=r"another version.*Start a new one"):
         load_checkpoint(tmp_path, other, torch.optim.AdamW(other.parameters()))
 
 
