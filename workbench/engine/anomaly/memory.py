@@ -111,7 +111,9 @@ def build_projection(features: torch.Tensor, places: int) -> torch.Tensor:
 
     The last `places` channels say where a patch is, -1 to 1; the others are decorrelated.
     """
-    return torch.block_diag(decorrelate(features[:, :-places]), PLACE_WEIGHT * torch.eye(places))
+    projection = PLACE_WEIGHT * torch.eye(features.shape[1])
+    projection[:-places, :-places] = decorrelate(features[:, :-places])
+    return projection
 
 
 def spread_of(features: torch.Tensor) -> torch.Tensor:
