@@ -130,6 +130,8 @@ def test_ctrl_c_cancels_the_run(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
+        # A suite that a shell started in the background would pass on that it ignores SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as demo:
         run = wait_for_run(tmp_path / "demo" / "projects" / "parts")
         os.kill(demo.pid, signal.SIGINT)
