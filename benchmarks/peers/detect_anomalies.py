@@ -71,7 +71,8 @@ def main() -> None:
         model = PadimModel(backbone, LAYERS, n_features=PADIM_FEATURES)
     else:
         model = PatchcoreModel(LAYERS, backbone)
-    fit(model, images, asked.method)
+    with torch.no_grad():  # or PatchCore's choice of its memory keeps all that it compared
+        fit(model, images, asked.method)
     model.eval()
 
     def predict(image: np.ndarray) -> float:
