@@ -287,12 +287,15 @@ def test_identical_normal_images_still_find_the_abnormal(tmp_path):
 
 @pytest.mark.slow
 def test_padding_does_not_look_abnormal(tmp_path):
-    examples = [draw_noise(s, size=(64, 40 + s % 8)) for s in range(16)]
-    model, framing = train_tiny(tmp_path, examples, input_size=128, max_memory=500)
-    new = [draw_noise(s, size=(64, 44)) for s in range(60, 70)]
-    predictions = predict_all(model, framing, new)
-    assert predictions[0].heatmap.shape == (64, 44)
-    assert np.mean([p.is_abnormal for p in predictions]) < 0.5
+    flagged = []
+    for start in range(0, 800, 100):  # eight images calibrate roughly: one training says little
+        examples = [draw_noise(start + s, size=(64, 40 + s)) for s in range(8)]
+        model, framing = train_tiny(tmp_path, examples, input_size=128, max_memory=500)
+        new = [draw_noise(start + s, size=(64, 44)) for s in range(60, 70)]
+        predictions = predict_all(model, framing, new)
+        assert predictions[0].heatmap.shape == (64, 44)
+        flagged += [p.is_abnormal for p in predictions]
+    assert np.mean(flagged) < 0.22  # padded instead of stretched it was 0.24, where this was written
 
 
 @pytest.mark.parametrize(
