@@ -295,7 +295,7 @@ def test_padding_does_not_look_abnormal(tmp_path):
         predictions = predict_all(model, framing, new)
         assert predictions[0].heatmap.shape == (64, 44)
         flagged += [p.is_abnormal for p in predictions]
-    assert np.mean(flagged) < 0.22  # padded instead of stretched it was 0.24, where this was written
+    assert np.mean(flagged) < 0.22  # letterboxed instead of stretched: 0.24
 
 
 @pytest.mark.parametrize(
