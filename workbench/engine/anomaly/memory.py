@@ -6,6 +6,7 @@ Source: greedy coreset (k-center) of PatchCore (Roth et al., 2022), after Sener 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -60,65 +61,141 @@ def choose_coreset(
     equal are taken once.
     """
     generator = torch.Generator().manual_seed(seed)
-    current = int(torch.randint(len(patches), (), generator=generator))
-    chosen = [current]
+    first = torch.randint(len(patches), (1,), generator=generator)
+    distances = (patches - patches[first]).square().sum(1)
+    distances[first] = -torch.inf
+
+    def has_time(part: float) -> bool:
+        return go_on((1 + part * (size - 1)) / size)
+
+    return torch.cat([first, add_farthest(patches, distances, size - 1, has_time)])
+
+
+def add_farthest(
+    patches: torch.Tensor,
+    distances: torch.Tensor,
+    count: int,
+    go_on: Callable[[float], bool] = lambda _: True,
+) -> torch.Tensor:
+    """Return up to count more patches of a cover, int64, each the farthest from those before.
+
+    distances: float (P,), squared, of each patch to the cover so far, -inf for those that must not
+    be chosen; it is moved on.
+    """
     squares = patches.square().sum(1)
-    distances = torch.full_like(squares, torch.inf)
-    while len(chosen) < min(size, len(patches)) and go_on(len(chosen) / size):
-        products = torch.addmv(squares, patches, patches[current], alpha=-2)
-        distances = torch.minimum(distances, products + squares[current])
-        distances[current] = -torch.inf  # rounding must not choose it twice
+    chosen: list[int] = []
+    while len(chosen) < count and go_on(len(chosen) / count):
         farthest, index = distances.max(0)
         if farthest <= 1e-6 * squares.mean():
             break
         current = int(index)
         chosen.append(current)
-    return torch.tensor(chosen)
+        products = torch.addmv(squares, patches, patches[current], alpha=-2)
+        torch.minimum(distances, products + squares[current], out=distances)
+        distances[current] = -torch.inf  # rounding must not choose it twice
+    return torch.tensor(chosen, dtype=torch.int64)
 
 
-def find_substitutes(pool: PatchPool, rows: torch.Tensor) -> torch.Tensor:
-    """Return, for each of the pool's rows (M,), the nearest patch of any other image: int64 (M,).
+class Cover:
+    """A coreset of a pool, and what it would be without any one image.
 
-    With it in a row's place the memory is what it would be without that row's image. The pool holds
-    patches of two images at least.
+    chosen: int64 (M,), its rows of the pool.
     """
-    squares = pool.features.square().sum(1)
-    found = []
-    for part in torch.split(rows, ROWS_AT_ONCE):
-        distances = torch.addmm(squares, pool.features[part], pool.features.T, alpha=-2)
-        distances[pool.sources[part][:, None] == pool.sources] = torch.inf
-        found.append(distances.argmin(1))
-    return torch.cat(found)
+
+    def __init__(self, pool: PatchPool, chosen: torch.Tensor) -> None:
+        self.pool, self.chosen = pool, chosen
+        self.owners = pool.sources[chosen]
+
+    @cached_property
+    def distances(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The squared distance of each patch to its nearest row, and whose image that is.
+
+        And the distance to the nearest row of any other image; float, int64, float (P,).
+        """
+        rows = self.pool.features[self.chosen]
+        squares = rows.square().sum(1)
+        nearest, owner, second = [], [], []
+        for part in torch.split(self.pool.features, ROWS_AT_ONCE):
+            distances = torch.addmm(squares, part, rows.T, alpha=-2)
+            distances += part.square().sum(1, keepdim=True)
+            lowest, index = distances.min(1)
+            nearest.append(lowest)
+            owner.append(self.owners[index])
+            distances.masked_fill_(owner[-1][:, None] == self.owners, torch.inf)
+            second.append(distances.amin(1))
+        return torch.cat(nearest), torch.cat(owner), torch.cat(second)
+
+    def without(self, image: int) -> torch.Tensor:
+        """Return the rows of the pool, int64 (M,), that would cover the patches of other images.
+
+        Those of the cover that are not the image's, and as many more as it had of it.
+        """
+        kept = self.chosen[self.owners != image]
+        nearest, owner, second = self.distances
+        distances = torch.where(owner == image, second, nearest)
+        distances[self.pool.sources == image] = -torch.inf
+        distances[kept] = -torch.inf
+        more = add_farthest(self.pool.features, distances, len(self.chosen) - len(kept))
+        return torch.cat([kept, more])
 
 
-def decorrelate(features: torch.Tensor) -> torch.Tensor:
-    """Return the matrix (C, C) that gives the channels of patches (P, C) one spread, uncorrelated.
+@dataclass(frozen=True)
+class Moments:
+    """What a projection is made from: sums over patches that can be taken apart again.
+
+    count: of the patches. total: float64 (C,). products: float64 (C, C), of channels with channels.
+    """
+
+    count: int
+    total: torch.Tensor
+    products: torch.Tensor
+
+    @classmethod
+    def of(cls, features: torch.Tensor) -> "Moments":
+        """Return those of patches (P, C)."""
+        values = features.double()
+        return cls(len(values), values.sum(0), values.T @ values)
+
+    def __sub__(self, other: "Moments") -> "Moments":
+        """Return those of the patches that are not among the other's."""
+        return Moments(
+            self.count - other.count, self.total - other.total, self.products - other.products
+        )
+
+    @property
+    def center(self) -> torch.Tensor:
+        """The mean of each channel: float32 (C,)."""
+        return (self.total / self.count).float()
+
+    @property
+    def covariance(self) -> torch.Tensor:
+        """The covariance of the channels: float64 (C, C)."""
+        mean = self.total / self.count
+        return self.products / self.count - torch.outer(mean, mean)
+
+
+def decorrelate(covariance: torch.Tensor) -> torch.Tensor:
+    """Return the matrix (C, C) that gives channels of that covariance one spread, uncorrelated.
 
     Directions in which normal patches hardly vary are those in which defects show (PaDiM, Defard et
     al., 2021); they are blown up no more than SHRINKAGE allows. Squared distances are means over
     the channels.
     """
-    spread = spread_of(features)
-    scaled = ((features - features.mean(0)) / spread).double()
-    values, vectors = torch.linalg.eigh(scaled.T @ scaled / len(scaled))
+    spread = covariance.diagonal().clamp(min=0).sqrt().clamp(min=LOWEST_SPREAD)
+    values, vectors = torch.linalg.eigh(covariance / torch.outer(spread, spread))
     values = values.clamp(min=0) + SHRINKAGE * values.mean().clamp(min=1e-6)
-    whitening = torch.div(vectors, values.sqrt()).float()
-    return torch.div(whitening, spread[:, None]) / math.sqrt(len(spread))
+    whitening = torch.div(vectors, values.sqrt()) / spread[:, None]
+    return (whitening / math.sqrt(len(spread))).float()
 
 
-def build_projection(features: torch.Tensor, places: int) -> torch.Tensor:
-    """Return the matrix (C, C) that makes patches (P, C) comparable.
+def build_projection(moments: Moments, places: int) -> torch.Tensor:
+    """Return the matrix (C, C) that makes patches comparable, float32.
 
     The last `places` channels say where a patch is, -1 to 1; the others are decorrelated.
     """
-    projection = PLACE_WEIGHT * torch.eye(features.shape[1])
-    projection[:-places, :-places] = decorrelate(features[:, :-places])
+    projection = PLACE_WEIGHT * torch.eye(len(moments.total))
+    projection[:-places, :-places] = decorrelate(moments.covariance[:-places, :-places])
     return projection
-
-
-def spread_of(features: torch.Tensor) -> torch.Tensor:
-    """Return the standard deviation of each channel of patches (P, C), never 0: float (C,)."""
-    return features.std(0, correction=0).clamp(min=LOWEST_SPREAD)
 
 
 def shuffle(count: int, seed: int) -> Sequence[int]:

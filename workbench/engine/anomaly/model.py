@@ -73,14 +73,18 @@ class AnomalyModel(Network):
 
     def describe_patches(self, images: torch.Tensor) -> torch.Tensor:
         """Return what the memory compares of images (N, 3, H, W): float (N, H / 8, W / 8, D)."""
-        features = self.describe(images).permute(0, 2, 3, 1)  # (N, h, w, C)
-        return (features - self.center) @ self.projection
+        return project(self.describe(images), self.center, self.projection)
 
     def measure_distances(self, patches: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
         """Return how far patches (N, h, w, D) are from the memory (M, D), smoothed: (N, h, w)."""
         nearest = nearest_squares(patches.flatten(0, 2), memory)  # (N h w,)
         distances = nearest.clamp(min=0).sqrt().view(patches.shape[:3])
         return average(distances[:, None])[:, 0]
+
+
+def project(features: torch.Tensor, center: torch.Tensor, projection: torch.Tensor) -> torch.Tensor:
+    """Return comparable patches (N, h, w, D) of features (N, C, h, w)."""
+    return (features.permute(0, 2, 3, 1) - center) @ projection
 
 
 def nearest_squares(patches: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:

@@ -22,14 +22,15 @@ from ..data import Example, MakeSample, ScaledImages, normalise, pad_to, to_tens
 from ..device import place
 from ..monitor import Cancelled, Monitor
 from .memory import (
+    Cover,
+    Moments,
     PatchPool,
     build_projection,
     choose_coreset,
-    find_substitutes,
     sample_patches,
     shuffle,
 )
-from .model import PLACES, STRIDE, AnomalyModel
+from .model import PLACES, STRIDE, AnomalyModel, project
 
 LIGHT = 0.05  # how much brightness and contrast vary, as a fraction
 QUANTILE = 0.95  # of held-out normal images should stay below the line
@@ -110,8 +111,9 @@ def train(
     dev_order = shuffle(len(held_out), settings.seed)[:MOST_NORMALS]
     with torch.inference_mode():
         leave_out = fill_memory(model, images, settings, schedule)
+        whole = Comparison(model.center, model.projection, model.memory)
         maps = [
-            measure_image(model, dev_images, index, model.memory)
+            measure_image(model, dev_images, index, whole)
             for index in schedule.take(dev_order, CHOSEN, 0.9)
         ]
         if len(held_out) < ENOUGH_NORMALS:
@@ -158,10 +160,11 @@ class Schedule:
 
 def fill_memory(
     model: AnomalyModel, images: ScaledImages, settings: Settings, schedule: Schedule
-) -> Callable[[int], torch.Tensor]:
-    """Set the model's memory from normal images.
+) -> Callable[[int], "Comparison"]:
+    """Set the model's memory from normal images, and how patches are compared with it.
 
-    Returns a function: leave_out(index) is the memory, float (M, D), as if without that image.
+    Returns a function: leave_out(index) is both as if without that image. With few images it is the
+    projection that knows them too well: what varies little within them may vary more in others.
     """
     order = shuffle(len(images), settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
@@ -183,8 +186,8 @@ def fill_memory(
                 yield index, features.flatten(1).T  # (h w, C)
 
     pool = sample_patches(describe(), count, generator)
-    model.center = pool.features.mean(0)
-    model.projection = build_projection(pool.features, PLACES)
+    moments = Moments.of(pool.features)
+    model.center, model.projection = moments.center, build_projection(moments, PLACES)
     patches = (pool.features - model.center) @ model.projection
     chosen = choose_coreset(
         patches,
@@ -192,14 +195,15 @@ def fill_memory(
         settings.seed,
         lambda part: schedule.go_on(COLLECTED + (CHOSEN - COLLECTED) * part, CHOSEN),
     )
-    substitutes = find_substitutes(PatchPool(patches, pool.sources), chosen)
+    cover = Cover(PatchPool(patches, pool.sources), chosen)
     model.memory = patches[chosen]
-    device = model.line.device
-    model.to(device)
+    model.to(model.line.device)
 
-    def leave_out(index: int) -> torch.Tensor:
-        is_own = pool.sources[chosen] == index
-        return patches[torch.where(is_own, substitutes, chosen)].to(device)
+    def leave_out(index: int) -> Comparison:
+        others = moments - Moments.of(pool.features[pool.sources == index])
+        center, projection = others.center, build_projection(others, PLACES)
+        memory = (pool.features[cover.without(index)] - center) @ projection
+        return Comparison(*(part.to(model.line.device) for part in (center, projection, memory)))
 
     return leave_out
 
@@ -212,6 +216,18 @@ def frame_inputs(
     for frame in make_frames(images.examples[index].image_size, images.framing):
         inputs = to_tensor(cut_input(scaled, frame))[None]
         yield normalise(inputs if augment is None else augment(inputs)), frame
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What patches are compared with: buffers of the model, or what they would be.
+
+    center: float (C,). projection: float (C, D). memory: float (M, D).
+    """
+
+    center: torch.Tensor
+    projection: torch.Tensor
+    memory: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -228,13 +244,14 @@ class DistanceMaps:
 
 
 def measure_image(
-    model: AnomalyModel, images: ScaledImages, index: int, memory: torch.Tensor
+    model: AnomalyModel, images: ScaledImages, index: int, compared: Comparison
 ) -> DistanceMaps:
-    """Return the distances of one image's patches from the memory, float (M, D)."""
+    """Return the distances of one image's patches from the memory."""
     maps, frames = [], []
     for inputs, frame in frame_inputs(images, index):
-        patches = model.describe_patches(inputs.to(memory.device))
-        maps.append(model.measure_distances(patches, memory)[0].cpu().numpy())
+        features = model.describe(inputs.to(compared.memory.device))
+        patches = project(features, compared.center, compared.projection)
+        maps.append(model.measure_distances(patches, compared.memory)[0].cpu().numpy())
         frames.append(frame)
     return DistanceMaps(maps, frames)
 
