@@ -14,29 +14,51 @@ from workbench import samples
 from workbench.engine.classification import (
     PRESETS,
     build_model,
+    choose_framing,
     make_label,
     make_sample,
     make_target,
 )
 from workbench.engine.classification.model import pool
 from workbench.engine.classification.probe import fit_probe
-from workbench.engine.classification.train import class_weights, compute_loss
+from workbench.engine.classification.train import (
+    build_augmentation,
+    class_weights,
+    compute_loss,
+)
 from workbench.engine.data import ScaledImages, labeled_examples, normalise
 from workbench.engine.device import mixed_precision
 from workbench.engine.monitor import Monitor
 from workbench.engine.probe import Views
-from workbench.tasks.framing import Framing
+from workbench.tasks.framing import Framing, make_frames
 
 
-def test_a_sample_is_padded_and_keeps_its_class():
+def test_a_sample_is_the_whole_image_and_keeps_its_class():
     image = np.full((20, 40, 3), 9, np.uint8)
-    tensor, target = make_sample(image, 1, Framing((40, 40)), v2.Identity())
-    assert (
-        tensor.shape == (3, 40, 40)
-        and (tensor[:, :20] == 9).all()
-        and (tensor[:, 20:] == 114).all()
-    )
+    tensor, target = make_sample(image, 1, v2.Identity())
+    assert tensor.shape == (3, 20, 40) and (tensor == 9).all()
     assert make_label(target, ["bolt", "washer"]) == wb.ClassLabel("washer")
+
+
+def test_images_of_any_aspect_fill_an_input_of_the_usual_one():
+    examples = [SimpleNamespace(image_size=size) for size in ((90, 180), (100, 200), (300, 300))]
+    framing = choose_framing(examples, PRESETS["fast"])
+    assert framing == Framing((128, 224), is_stretched=True)
+    for example in examples:
+        (frame,) = make_frames(example.image_size, framing)
+        assert frame.content_size == framing.input_size  # nothing is padding
+
+
+def test_a_varied_sample_has_no_edge_of_its_own():
+    torch.manual_seed(0)
+    augment = build_augmentation(PRESETS["fast"])
+    row = np.linspace(20, 220, 96).astype(np.uint8)
+    image = np.broadcast_to(row[None, :, None], (64, 96, 3))
+    varied = [make_sample(image, 0, augment)[0].int() for _ in range(40)]
+    assert all(tensor.shape == (3, 64, 96) for tensor in varied)
+    assert any((tensor[0, 0] != tensor[0, -1]).any() for tensor in varied)  # turned
+    steps = [max(int(t.diff(dim=d).abs().max()) for d in (1, 2)) for t in varied]
+    assert max(steps) < 25  # filled with gray beyond the edge: more than 90
 
 
 def test_rare_classes_weigh_more(tmp_path):
@@ -91,7 +113,7 @@ def test_the_probe_tells_classes_apart_that_features_tell_apart(tmp_path):
     classes, framing = ["dark", "light"], Framing((64, 64))
     model = build_model(classes, replace(PRESETS["fast"], backbone="random"))
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
-    make_plain = partial(make_sample, framing=framing, augment=v2.Identity())
+    make_plain = partial(make_sample, augment=v2.Identity())
     views = Views(images, make_plain, make_plain, 1, 0, Monitor(tmp_path))
     fit_probe(model, views, torch.ones(2))
     found = [int(model(normalise(make_plain(*images[i])[0][None]))[0].argmax()) for i in range(8)]

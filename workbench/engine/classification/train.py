@@ -1,4 +1,4 @@
-"""How classification learns: whole images, letterboxed, and cross entropy.
+"""How classification learns: whole images, stretched to one aspect, and cross entropy.
 
 On pretrained features the head learns first, and the network is trained on from there.
 """
@@ -19,8 +19,8 @@ from ...settings import Settings
 from ...tasks import find_task
 from ...tasks.classification import ClassLabel
 from ...tasks.framing import Frame, Framing
-from ..augment import vary_light, vary_view
-from ..data import Example, MakeSample, ScaledImages, pad_to, to_tensor, usual_input
+from ..augment import vary_light, vary_view_mirrored
+from ..data import Example, MakeSample, ScaledImages, to_tensor, usual_input
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
@@ -33,11 +33,11 @@ LABEL_SMOOTHING = 0.05
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
-    """Return how the images are shown to the network: each fitted into an input of usual aspect.
+    """Return how images are shown to the network: each fills an input of the usual aspect.
 
-    So most need no padding, which costs time and has edges of its own, and none is distorted.
+    Stretched where its own differs: padding has edges, which the highest features would be of.
     """
-    return Framing(usual_input(examples, settings.input_size))
+    return Framing(usual_input(examples, settings.input_size), is_stretched=True)
 
 
 def make_target(label: ClassLabel, frame: Frame, classes: Sequence[str]) -> int:
@@ -47,21 +47,18 @@ def make_target(label: ClassLabel, frame: Frame, classes: Sequence[str]) -> int:
 
 def build_augmentation(settings: Settings) -> v2.Transform:
     """Return what varies a training image: flips, small turns, size and light."""
-    return v2.Compose([vary_view(15, (0.85, 1.15), 0.06), vary_light()])
+    return v2.Compose([vary_view_mirrored(15, (0.85, 1.15), 0.06), vary_light()])
 
 
-def make_sample(
-    image: np.ndarray, target: int, framing: Framing, augment: v2.Transform
-) -> tuple[torch.Tensor, int]:
+def make_sample(image: np.ndarray, target: int, augment: v2.Transform) -> tuple[torch.Tensor, int]:
     """Return one training input, uint8 (3, H, W), and its class index."""
-    padded = tv_tensors.Image(to_tensor(pad_to(image, framing.input_size)))
-    return augment(padded), target
+    return augment(tv_tensors.Image(to_tensor(image))), target
 
 
 def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
     """Return what cuts and varies a training image with its target, as `train` does."""
     augment = build_augmentation(settings) if settings.augment else v2.Identity()
-    return partial(make_sample, framing=framing, augment=augment)
+    return partial(make_sample, augment=augment)
 
 
 def make_label(target: int, classes: Sequence[str]) -> ClassLabel:
