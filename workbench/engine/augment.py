@@ -33,13 +33,7 @@ def vary_view_mirrored(degrees: float, scale: tuple[float, float], shift: float)
         zoom, (x, y) = draw_between(*scale), (draw_between(-shift, shift) for _ in range(2))
         return move_view(image, angle, zoom, (2 * x, 2 * y))
 
-    return v2.Compose(
-        [
-            v2.RandomHorizontalFlip(),
-            v2.RandomVerticalFlip(),
-            v2.RandomApply([v2.Lambda(vary)], p=0.7),
-        ]
-    )
+    return flip_and_often(v2.Lambda(vary))
 
 
 def draw_between(low: float, high: float) -> float:
@@ -73,10 +67,15 @@ def vary_view(degrees: float, scale: tuple[float, float], shift: float) -> v2.Tr
         interpolation=v2.InterpolationMode.BILINEAR,
         fill={tv_tensors.Image: PADDING, tv_tensors.Mask: IGNORED},
     )
+    return flip_and_often(affine)
+
+
+def flip_and_often(move: v2.Transform) -> v2.Transform:
+    """Return a transform that flips an image both ways at random, and often moves it too."""
     return v2.Compose(
         [
             v2.RandomHorizontalFlip(),
             v2.RandomVerticalFlip(),
-            v2.RandomApply([affine], p=0.7),
+            v2.RandomApply([move], p=0.7),
         ]
     )

@@ -18,7 +18,7 @@ from ...errors import NotEnoughLabels
 from ...settings import Settings
 from ...tasks.anomaly import FEWEST_NORMALS, AnomalyLabel, AnomalyPrediction, decode
 from ...tasks.framing import Frame, Framing, cut_input, make_frames
-from ..data import Example, MakeSample, ScaledImages, normalise, pad_to, to_tensor, usual_input
+from ..data import Example, MakeSample, ScaledImages, normalise, to_tensor, usual_input
 from ..device import place
 from ..monitor import Cancelled, Monitor
 from .memory import (
@@ -64,17 +64,16 @@ def build_augmentation(settings: Settings) -> v2.Transform:
 
 
 def make_sample(
-    image: np.ndarray, target: bool, framing: Framing, augment: v2.Transform
+    image: np.ndarray, target: bool, augment: v2.Transform
 ) -> tuple[torch.Tensor, bool]:
     """Return one training input, uint8 (3, H, W), and whether it is abnormal."""
-    padded = tv_tensors.Image(to_tensor(pad_to(image, framing.input_size)))
-    return augment(padded), target
+    return augment(tv_tensors.Image(to_tensor(image))), target
 
 
 def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
     """Return what varies a training image, as `train` does."""
     augment = build_augmentation(settings) if settings.augment else v2.Identity()
-    return partial(make_sample, framing=framing, augment=augment)
+    return partial(make_sample, augment=augment)
 
 
 def make_label(target: bool, classes: Sequence[str]) -> AnomalyLabel:
