@@ -67,7 +67,7 @@ def draw_histogram(
     series: Mapping[str, Series], threshold: float, frame: Frame = FRAME
 ) -> list[Stroke]:
     """Return histograms of scores by name, the threshold as a line that can be dragged."""
-    strokes = draw_axes("Scores", "score (drag the line); counts on a log scale", frame)
+    strokes = draw_axes("Scores", "score (drag the line), log counts", frame)
     highest = max((int(counts.max(initial=0)) for _, counts in series.values()), default=0)
     for number, (name, (edges, counts)) in enumerate(series.items()):
         color = GREEN if name in GOOD else RED
