@@ -11,7 +11,7 @@ from .tasks import TASKS
 from .tasks.framing import Framing
 
 NETWORK, CARD = "model.onnx", "model.json"
-FORMAT = 2  # of model.json; a higher one was written by a newer version
+FORMAT = 3  # of model.json; a higher one was written by a newer version
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,12 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def parse_card(record: dict[str, Any]) -> ModelCard:
-    """Return the card of a record. Raises KeyError, TypeError or ValueError where it is damaged."""
+    """Return the card of a record. Raises KeyError, TypeError or ValueError where it is damaged.
+
+    And InvalidModel where it needs what is no longer done.
+    """
+    if record["framing"].get("is_stretched"):
+        raise InvalidModel("The model stretches images, which is no longer done; train it again.")
     height, width = record["framing"]["input_size"]
     scale = record["framing"]["scale"]
     threshold = float(record["threshold"])
@@ -71,7 +76,7 @@ def parse_card(record: dict[str, Any]) -> ModelCard:
             (int(height), int(width)),
             None if scale is None else float(scale),
             int(record["framing"]["overlap"]),
-            bool(record["framing"].get("is_stretched", False)),
+            bool(record["framing"].get("is_mirrored", False)),
         ),
         tuple(map(float, record["mean"])),
         tuple(map(float, record["std"])),

@@ -35,18 +35,21 @@ from workbench.tasks.framing import Framing, make_frames
 
 def test_a_sample_is_the_whole_image_and_keeps_its_class():
     image = np.full((20, 40, 3), 9, np.uint8)
-    tensor, target = make_sample(image, 1, v2.Identity())
-    assert tensor.shape == (3, 20, 40) and (tensor == 9).all()
+    tensor, target = make_sample(image, 1, (32, 64), v2.Identity())
+    assert tensor.shape == (3, 32, 64) and (tensor == 9).all()  # no grey beyond it
     assert make_label(target, ["bolt", "washer"]) == wb.ClassLabel("washer")
 
 
-def test_images_of_any_aspect_fill_an_input_of_the_usual_one():
+def test_images_of_any_aspect_keep_it_in_an_input_of_the_usual_one():
     examples = [SimpleNamespace(image_size=size) for size in ((90, 180), (100, 200), (300, 300))]
     framing = choose_framing(examples, PRESETS["fast"])
-    assert framing == Framing((128, 224), is_stretched=True)
+    assert framing == Framing((128, 224), is_mirrored=True)
     for example in examples:
         (frame,) = make_frames(example.image_size, framing)
-        assert frame.content_size == framing.input_size  # nothing is padding
+        height, width = frame.content_size
+        aspect = example.image_size[1] / example.image_size[0]
+        assert width / height == pytest.approx(aspect, rel=0.02)
+        assert height == 128 or width == 224
 
 
 def test_a_varied_sample_has_no_edge_of_its_own():
@@ -54,7 +57,7 @@ def test_a_varied_sample_has_no_edge_of_its_own():
     augment = build_augmentation(PRESETS["fast"])
     row = np.linspace(20, 220, 96).astype(np.uint8)
     image = np.broadcast_to(row[None, :, None], (64, 96, 3))
-    varied = [make_sample(image, 0, augment)[0].int() for _ in range(40)]
+    varied = [make_sample(image, 0, (64, 96), augment)[0].int() for _ in range(40)]
     assert all(tensor.shape == (3, 64, 96) for tensor in varied)
     assert any((tensor[0, 0] != tensor[0, -1]).any() for tensor in varied)  # turned
     steps = [max(int(t.diff(dim=d).abs().max()) for d in (1, 2)) for t in varied]
@@ -113,7 +116,7 @@ def test_the_probe_tells_classes_apart_that_features_tell_apart(tmp_path):
     classes, framing = ["dark", "light"], Framing((64, 64))
     model = build_model(classes, replace(PRESETS["fast"], backbone="random"))
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
-    make_plain = partial(make_sample, augment=v2.Identity())
+    make_plain = partial(make_sample, size=(64, 64), augment=v2.Identity())
     views = Views(images, make_plain, make_plain, 1, 0, Monitor(tmp_path))
     fit_probe(model, views, torch.ones(2))
     found = [int(model(normalise(make_plain(*images[i])[0][None]))[0].argmax()) for i in range(8)]

@@ -14,6 +14,7 @@ from workbench.tasks.framing import (
     letterbox_size,
     make_frames,
     merge_maps,
+    resize_image,
     resize_map,
     tile_starts,
     whole_frame,
@@ -37,6 +38,19 @@ def test_letterbox_pads_with_grey_at_the_right_and_bottom():
     frames = make_frames((50, 100), Framing((64, 64)))
     (cut,) = cut_inputs(image, frames)
     assert cut.shape == (64, 64, 3) and (cut[:32] == 200).all() and (cut[32:] == PADDING).all()
+
+
+@given(SIDES, SIDES)
+def test_padding_may_be_the_mirror_image(height, width):
+    image = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    (frame,) = make_frames((height, width), Framing((64, 96), is_mirrored=True))
+    scaled = resize_image(image, frame.scaled_size)
+    (cut,) = cut_inputs(image, [frame])
+    h, w = frame.content_size
+    assert cut.shape == (64, 96, 3) and (h == 64 or w == 96)
+    rows, columns = np.arange(64) % (2 * h), np.arange(96) % (2 * w)  # there and back
+    there = np.ix_(np.minimum(rows, 2 * h - 1 - rows), np.minimum(columns, 2 * w - 1 - columns))
+    np.testing.assert_array_equal(cut, scaled[there])
 
 
 @given(st.integers(1, 2000), st.integers(32, 256), st.integers(0, 31))

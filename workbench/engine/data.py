@@ -12,7 +12,6 @@ from ..settings import Settings
 from ..store.snapshots import Snapshot, SnapshotItem
 from ..tasks.framing import (
     INPUT_STEP,
-    PADDING,
     Frame,
     Framing,
     make_frames,
@@ -154,13 +153,6 @@ def crop_size(examples: Sequence[Example], framing: Framing) -> tuple[int, int]:
     sizes = np.array([whole_frame(example.image_size, framing).scaled_size for example in examples])
     height, width = (round_up(int(side), INPUT_STEP) for side in sizes.max(axis=0))
     return min(height, framing.input_size[0]), min(width, framing.input_size[1])
-
-
-def pad_to(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a uint8 (h, w, 3) image with grey at its right and bottom, up to (height, width)."""
-    padded = np.full((*size, 3), PADDING, np.uint8)
-    padded[: image.shape[0], : image.shape[1]] = image
-    return padded
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:

@@ -21,13 +21,13 @@ class Framing:
     scale: None fits the whole image into one input and keeps its aspect (letterbox). A number
         resizes every image by it, and cuts what is larger than one input into tiles.
     overlap: how many pixels of the scaled image neighbouring tiles share.
-    is_stretched: whether a whole image fills its input, whatever its aspect, instead of keeping it.
+    is_mirrored: whether an input holds the image's mirror image beyond it; else grey.
     """
 
     input_size: tuple[int, int]
     scale: float | None = None
     overlap: int = 64
-    is_stretched: bool = False
+    is_mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ class Frame:
     """Where one network input lies in its image, once that is scaled to scaled_size.
 
     All sizes are (height, width); top and left are pixels of the scaled image. What an input holds
-    beyond the scaled image is padding, at the right and at the bottom. margins: how many pixels at
-    the left, top, right and bottom a neighbouring tile sees better, having more of what is around.
+    beyond the scaled image is padding, at the right and at the bottom; is_mirrored says which.
+    margins: how many pixels at the left, top, right and bottom a neighbouring tile sees better,
+    having more of what is around.
     """
 
     image_size: tuple[int, int]
@@ -45,6 +46,7 @@ class Frame:
     left: int
     input_size: tuple[int, int]
     margins: tuple[float, float, float, float] = (0, 0, 0, 0)
+    is_mirrored: bool = False
 
     @property
     def content_size(self) -> tuple[int, int]:
@@ -92,9 +94,9 @@ class Frame:
 def make_frames(image_size: tuple[int, int], framing: Framing) -> list[Frame]:
     """Return the frames that cover an image of (height, width): one, or one for each tile."""
     if framing.scale is None:
-        fill = framing.is_stretched
-        scaled = framing.input_size if fill else letterbox_size(image_size, framing.input_size)
-        return [Frame(image_size, scaled, 0, 0, framing.input_size)]
+        scaled = letterbox_size(image_size, framing.input_size)
+        whole = Frame(image_size, scaled, 0, 0, framing.input_size)
+        return [replace(whole, is_mirrored=framing.is_mirrored)]
     scaled = height, width = shrink(image_size, 1 / framing.scale)
     tile = (
         min(framing.input_size[0], round_up(height, INPUT_STEP)),
@@ -115,6 +117,7 @@ def make_frames(image_size: tuple[int, int], framing: Framing) -> list[Frame]:
                 shared(columns, j + 1, tile[1]),
                 shared(rows, i + 1, tile[0]),
             ),
+            framing.is_mirrored,
         )
         for i, top in enumerate(rows)
         for j, left in enumerate(columns)
@@ -168,11 +171,21 @@ def cut_inputs(image: np.ndarray, frames: list[Frame]) -> list[np.ndarray]:
 def cut_input(scaled: np.ndarray, frame: Frame) -> np.ndarray:
     """Return what one frame holds of an image that is already scaled: uint8 (h, w, 3), padded."""
     height, width = frame.content_size
-    result = np.full((*frame.input_size, 3), PADDING, np.uint8)
-    result[:height, :width] = scaled[
-        frame.top : frame.top + height, frame.left : frame.left + width
-    ]
-    return result
+    part = scaled[frame.top : frame.top + height, frame.left : frame.left + width]
+    return pad_to(part, frame.input_size, frame.is_mirrored)
+
+
+def pad_to(image: np.ndarray, size: tuple[int, int], is_mirrored: bool = False) -> np.ndarray:
+    """Return a uint8 (h, w, 3) image with padding at its right and bottom, up to (height, width).
+
+    It is grey, or the image's mirror image, again and again where that is the smaller: no edge
+    appears then that is not in the image.
+    """
+    height, width = image.shape[:2]
+    beyond = ((0, size[0] - height), (0, size[1] - width), (0, 0))
+    if is_mirrored:
+        return np.pad(image, beyond, mode="symmetric")
+    return np.pad(image, beyond, constant_values=PADDING)
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 from ...errors import NotEnoughLabels
 from ...settings import Settings
 from ...tasks.anomaly import FEWEST_NORMALS, AnomalyLabel, AnomalyPrediction, decode
-from ...tasks.framing import Frame, Framing, cut_input, make_frames
+from ...tasks.framing import Frame, Framing, cut_input, make_frames, pad_to
 from ..data import Example, MakeSample, ScaledImages, normalise, to_tensor, usual_input
 from ..device import place
 from ..monitor import Cancelled, Monitor
@@ -43,11 +43,11 @@ FEWEST_CALIBRATED = 5  # images, however short the time
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
-    """Return how images are shown to the network: each fills an input of the usual aspect.
+    """Return how images are shown to the network: each as a whole, in an input of the usual aspect.
 
-    Stretched where its own differs: padding, and where an image ends in it, would look abnormal.
+    Padding is its mirror image: where an image ends in grey would look abnormal.
     """
-    return Framing(usual_input(examples, settings.input_size), is_stretched=True)
+    return Framing(usual_input(examples, settings.input_size), is_mirrored=True)
 
 
 def make_target(label: AnomalyLabel, frame: Frame, classes: Sequence[str]) -> bool:
@@ -64,16 +64,16 @@ def build_augmentation(settings: Settings) -> v2.Transform:
 
 
 def make_sample(
-    image: np.ndarray, target: bool, augment: v2.Transform
+    image: np.ndarray, target: bool, size: tuple[int, int], augment: v2.Transform
 ) -> tuple[torch.Tensor, bool]:
-    """Return one training input, uint8 (3, H, W), and whether it is abnormal."""
-    return augment(tv_tensors.Image(to_tensor(image))), target
+    """Return one training input of (height, width), uint8 (3, H, W), and if it is abnormal."""
+    return augment(tv_tensors.Image(to_tensor(pad_to(image, size, is_mirrored=True)))), target
 
 
 def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
-    """Return what varies a training image, as `train` does."""
+    """Return what pads and varies a training image, as `train` does."""
     augment = build_augmentation(settings) if settings.augment else v2.Identity()
-    return partial(make_sample, augment=augment)
+    return partial(make_sample, size=framing.input_size, augment=augment)
 
 
 def make_label(target: bool, classes: Sequence[str]) -> AnomalyLabel:

@@ -1,4 +1,4 @@
-"""How classification learns: whole images, stretched to one aspect, and cross entropy.
+"""How classification learns: whole images in an input of one aspect, and cross entropy.
 
 On pretrained features the head learns first, and the network is trained on from there.
 """
@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 from ...settings import Settings
 from ...tasks import find_task
 from ...tasks.classification import ClassLabel
-from ...tasks.framing import Frame, Framing
+from ...tasks.framing import Frame, Framing, pad_to
 from ..augment import vary_light, vary_view_mirrored
 from ..data import Example, MakeSample, ScaledImages, to_tensor, usual_input
 from ..loop import fit
@@ -33,11 +33,11 @@ LABEL_SMOOTHING = 0.05
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
-    """Return how images are shown to the network: each fills an input of the usual aspect.
+    """Return how images are shown to the network: each as a whole, in an input of the usual aspect.
 
-    Stretched where its own differs: padding has edges, which the highest features would be of.
+    Padding is its mirror image: that of grey has edges, which the highest features would be of.
     """
-    return Framing(usual_input(examples, settings.input_size), is_stretched=True)
+    return Framing(usual_input(examples, settings.input_size), is_mirrored=True)
 
 
 def make_target(label: ClassLabel, frame: Frame, classes: Sequence[str]) -> int:
@@ -50,15 +50,17 @@ def build_augmentation(settings: Settings) -> v2.Transform:
     return v2.Compose([vary_view_mirrored(15, (0.85, 1.15), 0.06), vary_light()])
 
 
-def make_sample(image: np.ndarray, target: int, augment: v2.Transform) -> tuple[torch.Tensor, int]:
-    """Return one training input, uint8 (3, H, W), and its class index."""
-    return augment(tv_tensors.Image(to_tensor(image))), target
+def make_sample(
+    image: np.ndarray, target: int, size: tuple[int, int], augment: v2.Transform
+) -> tuple[torch.Tensor, int]:
+    """Return one training input of (height, width), uint8 (3, H, W), and its class index."""
+    return augment(tv_tensors.Image(to_tensor(pad_to(image, size, is_mirrored=True)))), target
 
 
 def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
-    """Return what cuts and varies a training image with its target, as `train` does."""
+    """Return what pads and varies a training image with its target, as `train` does."""
     augment = build_augmentation(settings) if settings.augment else v2.Identity()
-    return partial(make_sample, augment=augment)
+    return partial(make_sample, size=framing.input_size, augment=augment)
 
 
 def make_label(target: int, classes: Sequence[str]) -> ClassLabel:

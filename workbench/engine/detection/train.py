@@ -18,10 +18,10 @@ from torchvision.transforms import v2
 from ...settings import Settings
 from ...tasks import find_task
 from ...tasks.detection import SCORE_FLOOR, Box, BoxLabel, BoxPrediction, best_threshold
-from ...tasks.framing import Frame, Framing
+from ...tasks.framing import Frame, Framing, pad_to
 from ..augment import vary_light, vary_view
 from ..backbone import Network
-from ..data import Example, MakeSample, ScaledImages, choose_dev, crop_size, pad_to, to_tensor
+from ..data import Example, MakeSample, ScaledImages, choose_dev, crop_size, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure

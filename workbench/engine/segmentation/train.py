@@ -14,10 +14,10 @@ from torchvision.transforms import v2
 
 from ...settings import Settings
 from ...tasks import find_task
-from ...tasks.framing import Frame, Framing, shrink
+from ...tasks.framing import Frame, Framing, pad_to, shrink
 from ...tasks.segmentation import MaskLabel
 from ..augment import IGNORED, vary_light, vary_view
-from ..data import Example, MakeSample, ScaledImages, choose_dev, crop_size, pad_to, to_tensor
+from ..data import Example, MakeSample, ScaledImages, choose_dev, crop_size, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
