@@ -1,11 +1,14 @@
 """The parts that the rooms share: backbone, data, checkpoints, the loop's schedule, errors."""
 
 import copy
+import ctypes
 import errno
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 import torchvision
@@ -16,6 +19,7 @@ from workbench.engine import classification, detection, segmentation
 from workbench.engine.backbone import Backbone, Network, build_backbone, load_resnet
 from workbench.engine.checkpoint import Standing, load_checkpoint, save_checkpoint
 from workbench.engine.data import batch_indices, normalise, usual_input
+from workbench.engine.device import return_memory
 from workbench.engine.loop import (
     Clock,
     finish_round,
@@ -31,6 +35,18 @@ from workbench.errors import InvalidSetting, NotEnoughLabels, RunFailed, Storage
 from workbench.model import Model
 from workbench.settings import Settings
 from workbench.store.run_folder import EventReader
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="needs glibc"
+)
+def test_memory_that_is_free_goes_back_to_the_system():
+    process = psutil.Process()
+    kept = [torch.ones(4096) for _ in range(12_000)]  # of 16 KB: the C library's own heap
+    del kept[:-1]  # what is last keeps the heap from shrinking by itself
+    before = process.memory_info().rss
+    return_memory()
+    assert before - process.memory_info().rss > 100e6
 
 
 def test_backbone_features_have_the_strides_they_promise():

@@ -1,6 +1,8 @@
 """What the machine offers to training: threads, memory, precision."""
 
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -55,6 +57,14 @@ def mixed_precision(device: torch.device) -> Iterator[None]:
     """Compute in bfloat16 inside of the block, where the processor gains by it."""
     with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device)):
         yield
+
+
+def return_memory() -> None:
+    """Give freed memory back to the system; the C library of Linux keeps much of it otherwise."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl has not
+        if trim is not None:
+            trim(0)
 
 
 def cache_budget_bytes() -> int:

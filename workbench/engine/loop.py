@@ -15,7 +15,7 @@ from ..settings import Settings
 from .backbone import Network, freeze_norms
 from .checkpoint import Standing, load_checkpoint, save_checkpoint
 from .data import MakeSample, ScaledImages, make_batch, normalise
-from .device import mixed_precision, place
+from .device import mixed_precision, place, return_memory
 from .monitor import Cancelled, Monitor
 
 ROUNDS = 10  # how often a run looks at the dev images, and saves where it stands
@@ -72,6 +72,7 @@ def fit(
                 finish_round(model, standing, losses, measure, monitor)
         standing.elapsed_seconds = clock.elapsed
         save_checkpoint(monitor.folder, standing, model, optimizer)
+        return_memory()
     if not standing.best_state:
         raise Cancelled
     model.load_state_dict(standing.best_state)

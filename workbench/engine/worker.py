@@ -36,7 +36,7 @@ from ..tasks import find_task
 from ..tasks.framing import Framing
 from .backbone import Network
 from .data import Example, ScaledImages, labeled_examples
-from .device import prepare_process
+from .device import prepare_process, return_memory
 from .export import collect_facts, export_network, write_card
 from .monitor import Cancelled, Monitor, finite
 from .predict import predict_examples
@@ -98,10 +98,12 @@ def run(folder: Path, loading_seconds: float) -> None:
     examples = labeled_examples(snapshot, "train")
     dev = labeled_examples(snapshot, "dev")[:MEASURED]
     model, framing = train(room, snapshot, examples, dev, settings, monitor)
+    return_memory()
     append_event(folder, "progress", fraction=0.92, stage="measuring")
     split = "dev" if dev else "train"
     measured = dev or examples[:MEASURED]
     threshold, figures = measure(room, model, snapshot, measured, framing, is_dev=bool(dev))
+    return_memory()
     append_event(folder, "progress", fraction=0.96, stage="exporting")
     facts = collect_facts(model, snapshot, settings, config["preset"], finite(figures))
     export_network(model, framing, folder)
