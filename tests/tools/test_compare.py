@@ -20,7 +20,7 @@ def compare(monkeypatch):
     import compare
 
     yield compare
-    for name in ("compare", "real_sets"):
+    for name in ("compare", "curves", "real_sets"):
         sys.modules.pop(name, None)
 
 
@@ -97,3 +97,24 @@ def test_a_peer_is_called_and_its_answer_measured(compare, tmp_path, monkeypatch
     table = compare.describe_rows(rows)
     assert "| x | all | 5 | peer:knows:random | 1.000 | 0.000 | 1 | 2.0 |" in table
     assert "there is no such network" in table
+
+
+def test_curves_join_the_means_of_the_seeds(compare):
+    import curves
+
+    row = {"problem": "boards:detection", "method": "ours:fast:shipped", "seconds": 30.0}
+    rows = [
+        {**row, "labels": 10, "seed": 0, "figure": 0.2},
+        {**row, "labels": 10, "seed": 1, "figure": 0.4},
+        {**row, "labels": None, "seed": 0, "figure": 0.6},
+        {**row, "labels": 5, "seed": 0, "error": "ended by signal SIGKILL"},
+        {**row, "labels": None, "seed": 0, "figure": 0.7, "seconds": 120.0},
+        {**row, "labels": None, "seed": 0, "figure": 0.5, "problem": "paper:segmentation"},
+    ]
+    over_labels, over_seconds = curves.draw(rows, 30.0).axes  # paper has no curve
+    (line,) = over_labels.get_lines()
+    assert line.get_ydata() == pytest.approx([0.3, 0.6])
+    assert [text.get_text() for text in over_labels.get_xticklabels()] == ["10", "all"]
+    (line,) = over_seconds.get_lines()
+    assert line.get_ydata() == pytest.approx([0.6, 0.7])
+    assert len(over_labels.collections[0].get_offsets()) == 3  # a dot for each seed
