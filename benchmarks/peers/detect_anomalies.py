@@ -4,6 +4,9 @@ Methods: patchcore, padim. Their networks are called directly, without Lightning
 seconds more. EfficientAD is not among them: its teacher and Imagenette are downloads.
 """
 
+import ctypes
+import sys
+
 import numpy as np
 import torch
 import torchvision
@@ -18,6 +21,8 @@ LAYERS = ["features.6", "features.13"]  # strides 8 and 16
 CORESET = 0.1  # of the patches, as PatchCore's paper has it
 POOLED = 20_000  # patches that the coreset is chosen from, so that it ends in minutes
 PADIM_FEATURES = 100
+MMAP_THRESHOLD = -3  # of mallopt: what is larger goes back to the system at once
+LOW, HIGH = 4 << 20, 32 << 20  # bytes
 
 
 class PaddedConv(nn.Module):
@@ -58,7 +63,16 @@ def fit(model: nn.Module, images: list[np.ndarray], method: str) -> None:
     patches = torch.vstack(model.embedding_store)
     chosen = torch.randperm(len(patches))[:POOLED]
     model.embedding_store = [patches[chosen]]
+    # Or glibc's heap grows by what is compared at each step of the choice, to 24 GB and its end.
+    set_mmap_threshold(LOW)
     model.subsample_embedding(CORESET)
+    set_mmap_threshold(HIGH)
+
+
+def set_mmap_threshold(size: int) -> None:
+    """Say from which size on memory goes back to the system at once, where glibc can be told."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, size)
 
 
 def main() -> None:
