@@ -47,6 +47,10 @@ def read_card(folder: Path) -> ModelCard:
         record = json.loads((folder / CARD).read_text(encoding="utf-8"))
         if record["format"] > FORMAT:
             raise InvalidModel(f"{folder / CARD} was written by a newer version; update workbench.")
+        if record["framing"].get("is_stretched"):
+            raise InvalidModel(
+                f"The model in {folder} stretches images, which is no longer done; train it again."
+            )
         return parse_card(record)
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, InvalidModel):
@@ -57,12 +61,7 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def parse_card(record: dict[str, Any]) -> ModelCard:
-    """Return the card of a record. Raises KeyError, TypeError or ValueError where it is damaged.
-
-    And InvalidModel where it needs what is no longer done.
-    """
-    if record["framing"].get("is_stretched"):
-        raise InvalidModel("The model stretches images, which is no longer done; train it again.")
+    """Return the card of a record. Raises KeyError, TypeError or ValueError where it is damaged."""
     height, width = record["framing"]["input_size"]
     scale = record["framing"]["scale"]
     threshold = float(record["threshold"])

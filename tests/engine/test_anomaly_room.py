@@ -338,7 +338,7 @@ def test_targets_and_samples_go_round():
     for verdict in VERDICTS:
         example = draw_noise(0, verdict)
         target = make_target(example.label, make_frames((64, 64), framing)[0], VERDICTS)
-        inputs, target = make_sample(example.image, target, (64, 96), v2.Identity())
+        inputs, target = make_sample(example.image, target, Framing((64, 96)), v2.Identity())
         assert inputs.shape == (3, 64, 96)
         assert make_label(target, VERDICTS) == example.label
 

@@ -35,7 +35,7 @@ from workbench.tasks.framing import Framing, make_frames
 
 def test_a_sample_is_the_whole_image_and_keeps_its_class():
     image = np.full((20, 40, 3), 9, np.uint8)
-    tensor, target = make_sample(image, 1, (32, 64), v2.Identity())
+    tensor, target = make_sample(image, 1, Framing((32, 64), is_mirrored=True), v2.Identity())
     assert tensor.shape == (3, 32, 64) and (tensor == 9).all()  # no grey beyond it
     assert make_label(target, ["bolt", "washer"]) == wb.ClassLabel("washer")
 
@@ -57,7 +57,7 @@ def test_a_varied_sample_has_no_edge_of_its_own():
     augment = build_augmentation(PRESETS["fast"])
     row = np.linspace(20, 220, 96).astype(np.uint8)
     image = np.broadcast_to(row[None, :, None], (64, 96, 3))
-    varied = [make_sample(image, 0, (64, 96), augment)[0].int() for _ in range(40)]
+    varied = [make_sample(image, 0, Framing((64, 96)), augment)[0].int() for _ in range(40)]
     assert all(tensor.shape == (3, 64, 96) for tensor in varied)
     assert any((tensor[0, 0] != tensor[0, -1]).any() for tensor in varied)  # turned
     steps = [max(int(t.diff(dim=d).abs().max()) for d in (1, 2)) for t in varied]
@@ -116,7 +116,7 @@ def test_the_probe_tells_classes_apart_that_features_tell_apart(tmp_path):
     classes, framing = ["dark", "light"], Framing((64, 64))
     model = build_model(classes, replace(PRESETS["fast"], backbone="random"))
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
-    make_plain = partial(make_sample, size=(64, 64), augment=v2.Identity())
+    make_plain = partial(make_sample, framing=framing, augment=v2.Identity())
     views = Views(images, make_plain, make_plain, 1, 0, Monitor(tmp_path))
     fit_probe(model, views, torch.ones(2))
     found = [int(model(normalise(make_plain(*images[i])[0][None]))[0].argmax()) for i in range(8)]

@@ -95,8 +95,8 @@ def make_frames(image_size: tuple[int, int], framing: Framing) -> list[Frame]:
     """Return the frames that cover an image of (height, width): one, or one for each tile."""
     if framing.scale is None:
         scaled = letterbox_size(image_size, framing.input_size)
-        whole = Frame(image_size, scaled, 0, 0, framing.input_size)
-        return [replace(whole, is_mirrored=framing.is_mirrored)]
+        is_mirrored = framing.is_mirrored
+        return [Frame(image_size, scaled, 0, 0, framing.input_size, is_mirrored=is_mirrored)]
     scaled = height, width = shrink(image_size, 1 / framing.scale)
     tile = (
         min(framing.input_size[0], round_up(height, INPUT_STEP)),

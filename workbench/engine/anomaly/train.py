@@ -64,16 +64,17 @@ def build_augmentation(settings: Settings) -> v2.Transform:
 
 
 def make_sample(
-    image: np.ndarray, target: bool, size: tuple[int, int], augment: v2.Transform
+    image: np.ndarray, target: bool, framing: Framing, augment: v2.Transform
 ) -> tuple[torch.Tensor, bool]:
-    """Return one training input of (height, width), uint8 (3, H, W), and if it is abnormal."""
-    return augment(tv_tensors.Image(to_tensor(pad_to(image, size, is_mirrored=True)))), target
+    """Return one training input, uint8 (3, H, W), and if it is abnormal."""
+    padded = pad_to(image, framing.input_size, framing.is_mirrored)
+    return augment(tv_tensors.Image(to_tensor(padded))), target
 
 
 def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
     """Return what pads and varies a training image, as `train` does."""
     augment = build_augmentation(settings) if settings.augment else v2.Identity()
-    return partial(make_sample, size=framing.input_size, augment=augment)
+    return partial(make_sample, framing=framing, augment=augment)
 
 
 def make_label(target: bool, classes: Sequence[str]) -> AnomalyLabel:
