@@ -15,6 +15,7 @@ from PIL import Image
 import workbench as wb
 from workbench import samples
 from workbench.store.run_folder import EventReader, append_event, find_process
+from workbench.training import engine_environment
 
 SMALL = {"input_size": 64, "batch_size": 4}
 
@@ -79,6 +80,16 @@ def test_anomaly_needs_normal_images(tmp_path):
     with pytest.raises(wb.NotEnoughLabels, match="1 normal image"):
         project.train()
     project.close()
+
+
+def test_how_threads_wait_is_set_unless_the_user_has_said_so(monkeypatch):
+    """Threads of the engine neither sleep at once nor spin for long, but by the user's own wish."""
+    for name in ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    assert 1_000 < int(engine_environment()["GOMP_SPINCOUNT"]) < 100_000
+    assert "OMP_WAIT_POLICY" not in engine_environment()
+    monkeypatch.setenv("GOMP_SPINCOUNT", "0")
+    assert engine_environment()["GOMP_SPINCOUNT"] == "0"
 
 
 def test_events_survive_a_line_cut_short(tmp_path):

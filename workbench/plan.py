@@ -22,7 +22,7 @@ from .tasks import find_task
 FEW = 10  # labeled images of a class in train, below which a model learns it badly
 # Measured with benchmarks/samples.py and benchmarks/real_sets.py: 2 cores, preset fast.
 START_SECONDS = 10.0  # to import torch, measure on dev, and export
-SECONDS_A_MEGAPIXEL = {"classification": 0.5, "detection": 0.5, "segmentation": 0.5, "anomaly": 0.1}
+SECONDS_A_MEGAPIXEL = {"classification": 0.3, "detection": 0.3, "segmentation": 0.3, "anomaly": 0.1}
 MEASURED_CORES = 2
 SPREAD = (0.6, 2.5)  # how much slower or faster other machines were guessed to be
 OWN_SPREAD = (0.8, 1.4)  # the same where a run of this project has told how fast this one is

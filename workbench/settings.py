@@ -63,10 +63,10 @@ TASK_PRESETS = {
     },
     "detection": {
         "fast": Settings(
-            input_size=224, batch_size=4, min_steps=300, max_steps=800, passes=20, held=0.7
+            input_size=256, batch_size=4, min_steps=300, max_steps=1200, passes=20, held=0.7
         ),
         "accurate": Settings(
-            input_size=512, batch_size=8, min_steps=500, max_steps=6000, passes=120
+            input_size=384, batch_size=4, min_steps=900, max_steps=4000, passes=60, held=0.7
         ),
     },
     "segmentation": {
@@ -74,7 +74,7 @@ TASK_PRESETS = {
             input_size=256, batch_size=8, min_steps=120, max_steps=400, passes=20, held=0.7
         ),
         "accurate": Settings(
-            input_size=512, batch_size=8, min_steps=400, max_steps=6000, passes=120
+            input_size=384, batch_size=8, min_steps=400, max_steps=3000, passes=60, held=0.7
         ),
     },
     "anomaly": {

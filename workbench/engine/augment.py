@@ -16,7 +16,7 @@ def vary_light() -> v2.Transform:
     """Return a transform that varies brightness, contrast, colour and, at times, focus."""
     return v2.Compose(
         [
-            v2.ColorJitter(brightness=0.25, contrast=0.25, saturation=0.2, hue=0.02),
+            v2.ColorJitter(brightness=0.25, contrast=0.25, saturation=0.2),
             v2.RandomApply([v2.GaussianBlur(3, sigma=(0.1, 1.0))], p=0.1),
         ]
     )

@@ -150,7 +150,7 @@ def dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     own_scores = scores.gather(1, owners[:, None]).flatten()  # of the class that each pixel has
     count = logits.shape[1]
     shared = own_scores.new_zeros(count).index_add(0, owners.flatten(), own_scores)
-    wanted = masks[counted].bincount(minlength=count)
+    wanted = owners.flatten().bincount(minlength=count)  # what is ignored counts as background
     losses = 1 - (2 * shared + 1) / (scores.sum((0, 2, 3)) + wanted + 1)
     present = wanted[1:] > 0
     return (losses[1:] * present).sum() / present.sum().clamp(min=1)
