@@ -112,9 +112,10 @@ def make_sample(
     x, y = box_middles(boxes).T
     inside = (x >= 0) & (y >= 0) & (x < cut.shape[1]) & (y < cut.shape[0])
     boxes, class_indices = boxes[inside], target.class_indices[inside]
+    whole = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size)
     varied, moved = augment(
         tv_tensors.Image(to_tensor(pad_to(cut, size))),
-        tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size),
+        v2.functional.clamp_bounding_boxes(whole),  # what the crop shows of them
     )
     moved = v2.functional.clamp_bounding_boxes(moved).as_subclass(torch.Tensor)
     kept = box_areas(moved) > LEAST_LEFT * box_areas(boxes)
