@@ -21,9 +21,9 @@ from .store.splits import split_images
 from .tasks import find_task
 
 FRACTIONS = {"train": 0.7, "dev": 0.15, "test": 0.15}
-# How long threads of the engine that wait for each other keep their core: turns of a loop with GNU's
-# OpenMP, milliseconds with LLVM's. To sleep at once costs nearly half of the training speed; to spin
-# for long takes the cores from the kernel, where a person labels.
+# How long threads of the engine that wait for each other keep their core: turns of a loop with
+# GNU's OpenMP, milliseconds with LLVM's. To sleep at once costs nearly half of the training speed;
+# to spin for long takes the cores from the kernel, where a person labels.
 SHORT_SPINS = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
 
 
