@@ -14,8 +14,8 @@ import torch
 import torchvision
 from torch import nn
 
+from workbench.engine import anomaly, classification, detection, segmentation
 from workbench.engine import backbone as backbones
-from workbench.engine import classification, detection, segmentation
 from workbench.engine.backbone import Backbone, Network, build_backbone, load_resnet
 from workbench.engine.checkpoint import Standing, load_checkpoint, save_checkpoint
 from workbench.engine.data import batch_indices, normalise, usual_input
@@ -95,12 +95,26 @@ def test_without_a_network_the_shipped_weights_are_taken(monkeypatch):
 def test_shipped_weights_are_small_finite_and_in_half_precision():
     from safetensors.torch import load_file
 
-    assert backbones.SHIPPED.stat().st_size < 12e6
-    for value in load_file(backbones.SHIPPED).values():
-        assert value.dtype in (torch.float16, torch.int64) and value.isfinite().all()
-    backbone = build_backbone()
-    assert backbone.origin == "shipped" and backbone.is_pretrained
-    assert not torch.equal(backbone.stem[0].weight, build_backbone("random").stem[0].weight)
+    files = (backbones.SHIPPED, backbones.SHIPPED_PLACES)
+    assert sum(file.stat().st_size for file in files) < 12e6
+    seen = [build_backbone("random").stem[0].weight]
+    for file in files:
+        for value in load_file(file).values():
+            assert value.dtype in (torch.float16, torch.int64) and value.isfinite().all()
+        backbone = build_backbone("shipped", file)
+        assert backbone.origin == "shipped" and backbone.is_pretrained
+        assert not any(torch.equal(backbone.stem[0].weight, other) for other in seen)
+        seen.append(backbone.stem[0].weight)
+
+
+@pytest.mark.parametrize("room", [anomaly, classification, detection, segmentation])
+def test_rooms_that_find_places_start_from_the_weights_for_them(room):
+    from safetensors.torch import load_file
+
+    finds_places = room in (detection, segmentation)
+    file = backbones.SHIPPED_PLACES if finds_places else backbones.SHIPPED
+    model = room.build_model(["a"], room.PRESETS["fast"])
+    assert torch.equal(model.backbone.stem[0].weight, load_file(file)["conv1.weight"].float())
 
 
 @pytest.mark.parametrize("room", [classification, detection, segmentation])

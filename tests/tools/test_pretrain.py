@@ -38,7 +38,7 @@ def test_sheets_are_the_same_for_the_same_seed():
     sheets = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        sheets.append(render_sheets(programs, torch.arange(40), 64))
+        sheets.append(render_sheets(programs, torch.arange(40), 64, CPU))
     assert torch.equal(sheets[0], sheets[1])
     assert (sheets[0] != sheets[2]).flatten(1).any(1).all()  # each sheet is a fresh sample
     assert sheets[0].shape == (40, 3, 64, 64)
@@ -49,10 +49,20 @@ def test_sheets_of_a_program_are_more_alike_than_those_of_two():
     from textures import draw_programs, render_sheets
 
     programs = draw_programs(30, seed=0)
-    first, second = (render_sheets(programs, torch.arange(30), 64) for _ in range(2))
+    first, second = (render_sheets(programs, torch.arange(30), 64, CPU) for _ in range(2))
     means = [sheets.mean((2, 3)) for sheets in (first, second)]
     distances = torch.cdist(*means)
     assert (distances.argmin(1) == torch.arange(30)).float().mean() > 0.6
+
+
+def fill_scene(images):
+    """Return a scene whose images are filled by the part: its rim is the border."""
+    from defects import Scene
+    from textures import coordinates
+
+    y, x = coordinates(images.shape[2], CPU)
+    beyond = (torch.maximum(y.abs(), x.abs()) - 1).expand(len(images), -1, -1)
+    return Scene(images, beyond, torch.zeros(len(images), 3, 1, 1))
 
 
 def test_a_defect_changes_its_area_alone():
@@ -61,7 +71,7 @@ def test_a_defect_changes_its_area_alone():
     torch.manual_seed(0)
     images = 0.3 + 0.4 * torch.rand(8 * (len(KINDS) + 1), 3, 64, 64)
     kinds = torch.arange(len(images)) % (len(KINDS) + 1) - 1
-    damaged, areas = damage(images, kinds)
+    damaged, areas = damage(fill_scene(images), kinds)
     assert torch.equal(damaged[kinds < 0], images[kinds < 0]) and not areas[kinds < 0].any()
     for kind in range(len(KINDS)):
         change = (damaged - images)[kinds == kind].abs().amax(1)
@@ -70,22 +80,51 @@ def test_a_defect_changes_its_area_alone():
         assert change[area > 0.5].mean() > 4 * change[area < 0.01].mean(), KINDS[kind].__name__
 
 
-def test_a_batch_holds_several_views_of_each_material():
-    from scenes import Pool
-    from textures import draw_programs
+def test_defects_of_the_rim_lie_on_it():
+    from defects import KINDS, ON_RIM, damage
 
     torch.manual_seed(0)
-    pool = Pool(draw_programs(12, seed=0), CPU)
-    pool.refresh(12)
-    before = pool.sheets.clone()
+    scene = fill_scene(0.3 + 0.4 * torch.rand(60, 3, 64, 64))
+    for paint in ON_RIM:
+        _, areas = damage(scene, torch.full((60,), KINDS.index(paint)))
+        seen = (areas > 0.5).flatten(1).any(1)
+        near = torch.where(areas > 0.5, scene.beyond.abs(), 1.0).flatten(1).amin(1)
+        assert seen.sum() > 30 and (near[seen] < 0.1).float().mean() > 0.9, paint.__name__
+
+
+def test_new_materials_take_the_place_of_the_oldest():
+    from scenes import Pool
+
+    torch.manual_seed(0)
+    pool = Pool(12, 0, CPU)
+    before, names = pool.sheets.clone(), pool.names.clone()
     pool.refresh(5)
     changed = (pool.sheets != before).flatten(1).any(1)
     assert changed.tolist() == [True] * 5 + [False] * 7
-    batch = pool.draw(6, 4, 64)
-    assert batch.images.shape == (24, 3, 64, 64) and batch.areas.shape == (24, 64, 64)
-    assert batch.materials.view(6, 4).unique(dim=1).shape == (6, 1)
-    assert len(batch.materials.unique()) == 6
+    assert (pool.names != names).tolist() == changed.tolist()
+    assert len(pool.names.unique()) == 12
+    shown = pool.show(6, 4, 64)
+    assert shown.images.shape == (24, 3, 64, 64) and shown.areas.shape == (24, 64, 64)
+    assert shown.materials.view(6, 4).unique(dim=1).shape == (6, 1)
+    assert not shown.areas[shown.kinds < 0].any()
+
+
+def test_an_album_shows_each_view_in_other_photographs():
+    from scenes import Album, Pool
+
+    torch.manual_seed(0)
+    album = Album(Pool(12, 0, CPU), 9, 4, 64)
+    album.add(6)
+    batch, twins = album.draw(5)
+    assert batch.images.shape == twins.shape == (20, 3, 64, 64)
+    assert set(batch.materials.tolist()) <= set(album.materials[:6].tolist())
+    assert batch.materials.view(5, 4).unique(dim=1).shape == (5, 1)
     assert not batch.areas[batch.kinds < 0].any()
+    assert (batch.images != twins).flatten(1).any(1).all()
+    small, other = (torch.nn.functional.avg_pool2d(x, 16) for x in (batch.images, twins))
+    assert (small - other).abs().mean() < (small - other.roll(8, 0)).abs().mean()
+    album.add(6)
+    assert (album.filled, album.next) == (9, 0)  # what has no room is left out
 
 
 def test_some_materials_are_parts_or_plates_and_all_their_views_are(monkeypatch):
@@ -97,10 +136,13 @@ def test_some_materials_are_parts_or_plates_and_all_their_views_are(monkeypatch)
     for parts, plates, covered in ((1.0, 0.0, (0.2, 0.75)), (0.0, 1.0, (0.7, 1.0))):
         monkeypatch.setattr(scenes, "OBJECTS", parts)
         monkeypatch.setattr(scenes, "PLATES", plates)
-        share = (scenes.show_as_parts(images, 4).mean(1) > 0.1).float().mean((1, 2))
+        shown = scenes.show_as_parts(images, 4)
+        share = (shown.images.mean(1) > 0.1).float().mean((1, 2))
         assert covered[0] < share.mean() < covered[1]
+        assert ((shown.beyond < 0).float().mean((1, 2)) - share).abs().mean() < 0.1
     monkeypatch.setattr(scenes, "PLATES", 0.5)
-    is_shown = (scenes.show_as_parts(images, 4) != images).flatten(1).any(1).view(20, 4)
+    shown = scenes.show_as_parts(images, 4)
+    is_shown = (shown.images != images).flatten(1).any(1).view(20, 4)
     assert (is_shown.all(1) | ~is_shown.any(1)).all() and 2 < is_shown.all(1).sum() < 18
 
 
@@ -121,7 +163,7 @@ def test_the_memory_lesson_wants_defects_far_and_sound_patches_near():
     from networks import Trunk
     from scenes import Batch
 
-    school = School(Trunk("resnet10"), programs=8)
+    school = School(Trunk("resnet10"))
     areas = torch.zeros(4, 64, 64)
     areas[:, :16, :16] = 1
     batch = Batch(torch.empty(0), torch.zeros(4), torch.zeros(4, dtype=torch.int64), areas, 4)
@@ -140,9 +182,9 @@ def make_training(folder, steps):
         out=folder / "tiny.safetensors",
         network="resnet18",
         steps=steps,
-        programs=8,
+        sheets=8,
         larger=1,
-        lessons=["material", "program", "kind", "place", "memory"],
+        lessons=["material", "instance", "kind", "place", "memory"],
         seed=0,
     )
     return Training(asked, CPU)
@@ -153,11 +195,11 @@ def test_training_goes_on_where_it_was_stopped_and_fits_the_backbone(tmp_path):
 
     training = make_training(tmp_path, 3)
     losses = training.learn()
-    assert set(losses) == {"material", "program", "kind", "place", "memory"}
+    assert set(losses) == {"material", "instance", "kind", "place", "memory"}
     training.save()
     again = make_training(tmp_path, 3)
     assert again.step == 1
-    assert torch.equal(again.school.prototypes, training.school.prototypes)
+    assert torch.equal(again.school.scale, training.school.scale)
     again.run()
     state = load_file(tmp_path / "tiny.safetensors")
     assert again.step == 3 and all(torch.isfinite(value).all() for value in state.values())
@@ -170,24 +212,22 @@ def test_training_goes_on_where_it_was_stopped_and_fits_the_backbone(tmp_path):
 def test_views_grow_and_batches_shrink_so_that_a_step_costs_the_same():
     from train import choose_views
 
-    stages = [choose_views(step, 1000) for step in (0, 399, 400, 749, 750, 999)]
+    stages = [choose_views(step, 1000) for step in (0, 344, 345, 714, 715, 999)]
     assert tuple(side for side, _ in stages) == (96, 96, 128, 128, 192, 192)
     pixels = [side**2 * count for side, count in stages]
     assert max(pixels) < 1.2 * min(pixels)
 
 
-def test_a_prototype_tells_the_program_and_learns_which_it_is():
+def test_twins_are_told_from_other_views():
     from lessons import School
     from networks import Trunk
 
-    school = School(Trunk("resnet10"), programs=3)
-    prototypes = torch.nn.functional.normalize(school.prototypes, dim=1)
-    right, wrong = (
-        school.tell_program(prototypes, torch.tensor(p)) for p in ([0, 1, 2], [1, 2, 0])
-    )
-    assert right < wrong
-    wrong.backward()
-    assert school.prototypes.grad.abs().sum() > 0
+    torch.manual_seed(0)
+    school = School(Trunk("resnet10"))
+    maps = [torch.randn(6, c, 96 // s, 96 // s) for c, s in zip((64, 128, 256), (4, 8, 16))]
+    right = [torch.cat([part, part + 0.01 * torch.randn_like(part)]) for part in maps]
+    wrong = [torch.cat([part, part.roll(1, 0)]) for part in maps]
+    assert school.tell_twins(right) < school.tell_twins(wrong)
 
 
 def test_a_relief_is_lit_from_one_side_and_other_programs_are_left_as_they_are():

@@ -1,7 +1,8 @@
 """Defects that are pasted into images, each with the mask of where it is.
 
-Fifteen kinds, as inspection meets them. A defect is drawn around a random place in coordinates of
-its own, turned at random; how far it stands out is random too, down to what is hardly seen.
+Seventeen kinds, as inspection meets them. A defect is drawn around a random place, two kinds of
+them around one on the rim, in coordinates of its own, turned at random; how far it stands out is
+random too, down to what is hardly seen.
 """
 
 import math
@@ -9,21 +10,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from textures import coordinates, smooth_noise, soften, turn
+from textures import coordinates, send, smooth_noise, soften, turn
 from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Images of sound parts: what is seen, where a part ends, and what lies behind it.
+
+    images: float (N, 3, S, S), 0..1. beyond: float (N, S, S), how far beyond the outline a pixel
+    is, below 0 inside, where the image is 2 wide. ground: float (N, 3, 1, 1), the background.
+    """
+
+    images: torch.Tensor
+    beyond: torch.Tensor
+    ground: torch.Tensor
 
 
 @dataclass(frozen=True)
 class Canvas:
     """Images to be damaged, and the coordinates of each defect.
 
-    images: float (N, 3, S, S), 0..1. others: as many images of other materials. along, across:
+    images, beyond, ground: as in Scene. others: as many images of other materials. along, across:
     float (N, S, S), the distance from the defect's middle along its length and across, where the
     image is 2 wide. strength: float (N, 1, 1, 1), how far it stands out, 0..1.
     """
 
     images: torch.Tensor
     others: torch.Tensor
+    beyond: torch.Tensor
+    ground: torch.Tensor
     along: torch.Tensor
     across: torch.Tensor
     strength: torch.Tensor
@@ -213,6 +229,26 @@ def uneven(canvas: Canvas) -> Painted:
     return changed.clamp(0, 1), torch.sigmoid(-inside / soft * 4)
 
 
+def broken(canvas: Canvas) -> Painted:
+    """A piece of the rim is missing, or broken to another surface, often with a line around it."""
+    area = blob_of(canvas, 0.06, 0.4, 0.2)
+    rough = canvas.tone() + 0.15 * canvas.rough(20)[:, None] + 0.1 * canvas.rough(6)[:, None]
+    kind = canvas.uniform(0, 1)[:, None]
+    gain = torch.exp(canvas.uniform(-1.0, 0.5))[:, None]
+    surface = torch.where(kind < 0.3, canvas.ground.expand_as(canvas.images), rough)
+    surface = torch.where(kind > 0.6, canvas.images * gain, surface)
+    line = (4 * area * (1 - area))[:, None] * (canvas.uniform(0, 1) < 0.6)[:, None]
+    surface = torch.lerp(surface, canvas.tone().expand_as(surface), line)
+    return surface.clamp(0, 1), area * edge(canvas.beyond)
+
+
+def rubbed(canvas: Canvas) -> Painted:
+    """A length of the rim is rubbed off, bright or dark."""
+    band = canvas.beyond.abs() - canvas.uniform(0.01, 0.08) * (1 + 0.5 * canvas.rough(14))
+    length = (canvas.along**2 + canvas.across**2).sqrt() - canvas.uniform(0.15, 0.7)
+    return canvas.tone().expand_as(canvas.images), edge(torch.maximum(band, length))
+
+
 KINDS: tuple[Callable[[Canvas], Painted], ...] = (
     crack,
     scratch,
@@ -229,33 +265,52 @@ KINDS: tuple[Callable[[Canvas], Painted], ...] = (
     fleck,
     wrinkle,
     uneven,
+    broken,
+    rubbed,
 )
+ON_RIM = (broken, rubbed)
 
 
-def place(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return coordinates along and across a random direction from a random middle: (N, S, S)."""
-    count, device = len(images), images.device
+def place(beyond: torch.Tensor, on_rim: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return coordinates along and across a random direction from a random middle: (N, S, S).
+
+    beyond: as in Scene; the middle lies about where it is 0, if on_rim.
+    """
+    count, side, device = len(beyond), beyond.shape[2], beyond.device
     middle = torch.rand(2, count, 1, 1, device=device) * 1.5 - 0.75
-    y, x = coordinates(images.shape[2], device)
+    if on_rim:
+        near = torch.rand_like(beyond) - beyond.abs() * side / 4
+        index = near.flatten(1).argmax(1)
+        middle = torch.stack([index // side, index % side])[..., None, None] / side * 2 - 1
+    y, x = coordinates(side, device)
     angle = math.pi * torch.rand(count, 1, 1, device=device) * 2
     across, along = turn(y - middle[0], x - middle[1], angle)
     zoom = torch.exp(0.35 * torch.randn(count, 1, 1, device=device))
     return along / zoom, across / zoom
 
 
-def damage(images: torch.Tensor, kinds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return images (N, 3, S, S) with a defect each, and its area (N, S, S), 0..1.
+def damage(scene: Scene, kinds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the scene's images with a defect each, (N, 3, S, S), and its area (N, S, S), 0..1.
 
-    kinds: int64 (N,), which of KINDS; -1 leaves the image sound.
+    kinds: int64 (N,) on the CPU, which of KINDS; -1 leaves the image sound.
     """
+    images = scene.images
     damaged, areas = images.clone(), torch.zeros_like(images[:, 0])
     others = images.roll(len(images) // 2 + 1, 0)
-    for index, paint in enumerate(KINDS):
-        rows = (kinds == index).nonzero()[:, 0]
-        if not len(rows):
+    for kind, paint in enumerate(KINDS):
+        found = (kinds == kind).nonzero()[:, 0]
+        if not len(found):
             continue
+        rows = send(found, images.device)
         strength = torch.rand(len(rows), 1, 1, 1, device=images.device).sqrt() * 0.8 + 0.2
-        canvas = Canvas(images[rows], others[rows], *place(images[rows]), strength)
+        canvas = Canvas(
+            images[rows],
+            others[rows],
+            scene.beyond[rows],
+            scene.ground[rows],
+            *place(scene.beyond[rows], paint in ON_RIM),
+            strength,
+        )
         painted, area = paint(canvas)
         blurred = soften(area[:, None], 7)[:, 0]
         area = torch.lerp(area, blurred, canvas.uniform(-1, 1).clamp_min(0))  # often out of focus

@@ -2,7 +2,8 @@
 
 - material: which images of the batch show the same, from the mean and the spread of the features
   (supervised contrastive learning, Khosla et al., 2020);
-- program: which of all materials it is, by a prototype of each in the same place;
+- instance: which two photographs of the batch are of the same view, among others of the same
+  material (SimCLR, Chen et al., 2020);
 - kind: which defect it shows, from the mean and the highest features;
 - place: where the defect is and which, at stride 4;
 - memory: to tell patches of a defect from sound ones by their distance to the nearest sound patch
@@ -17,28 +18,25 @@ from scenes import Batch
 from torch import nn
 from torch.nn import functional
 
-LESSONS = ("material", "program", "kind", "place", "memory")
+LESSONS = ("material", "instance", "kind", "place", "memory")
 SMOOTHING = 0.1
-HIDDEN, PROJECTED = 512, 128  # of the lessons "material" and "program"
-TEMPERATURE, PROGRAM_TEMPERATURE = 0.15, 0.1
+HIDDEN, PROJECTED = 512, 128  # of the lessons "material" and "instance"
+TEMPERATURE = 0.15
 MOST_PATCHES = 12  # a side, of a view in the lesson "memory"; of larger maps, every second
 SOUND_WEIGHT = 0.15  # of sound places: there are many more of them
 FULL, NONE = 0.3, 0.02  # share of a patch that is defective: above, it is; below, it is sound
 
 
 class School(nn.Module):
-    """A trunk and the small heads that its lessons need, which are thrown away afterwards.
+    """A trunk and the small heads that its lessons need, which are thrown away afterwards."""
 
-    programs: how many materials there are.
-    """
-
-    def __init__(self, trunk: Trunk, programs: int) -> None:
+    def __init__(self, trunk: Trunk) -> None:
         super().__init__()
         self.trunk = trunk
         _, middle, last = trunk.channels
         self.material = project(2 * (middle + last))
-        self.prototypes = nn.Parameter(torch.randn(programs, PROJECTED))
-        self.kind = read_scaled(2 * (middle + last), len(KINDS) + 1)
+        self.instance = project(3 * (middle + last))
+        self.kind = read_scaled(2 * sum(trunk.channels), len(KINDS) + 1)
         self.place = nn.ModuleList(nn.Conv2d(c, len(KINDS) + 1, 1) for c in trunk.channels)
         self.scale = nn.Parameter(torch.tensor([2.0, 0.0]))
 
@@ -46,28 +44,36 @@ class School(nn.Module):
         """Return the parameters that are thrown away."""
         return [value for name, value in self.named_parameters() if not name.startswith("trunk.")]
 
-    def forward(self, batch: Batch, maps: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return the loss of each lesson; maps are the trunk's, of the batch's images."""
-        _, middle, last = maps
-        means, spreads = ([f(m) for m in (middle, last)] for f in (mean_of, spread_of))
-        highest = [m.amax((2, 3)) for m in (middle, last)]
-        seen = torch.where(batch.areas.amax((1, 2)) > 0.5, batch.kinds + 1, 0)
-        kinds = self.kind(torch.cat([*means, *highest], 1))
-        directions = functional.normalize(self.material(torch.cat([*means, *spreads], 1)), dim=1)
+    def forward(self, batch: Batch, both: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the loss of each lesson; both: the trunk's maps of the images, then the twins."""
+        maps = [part[: len(batch.images)] for part in both]
+        pooled = [f(m) for m in maps[1:] for f in (mean_of, spread_of)]
         return {
-            "material": contrast(directions, batch.materials),
-            "program": self.tell_program(directions, batch.materials),
-            "kind": functional.cross_entropy(kinds, seen, label_smoothing=SMOOTHING),
+            "material": contrast(self.direct(self.material, pooled), batch.materials),
+            "instance": self.tell_twins(both),
+            "kind": self.tell_kind(maps, batch),
             "place": self.teach_place(maps, batch),
-            "memory": self.teach_memory(middle, last, batch),
+            "memory": self.teach_memory(*maps[1:], batch),
         }
 
-    def tell_program(self, directions: torch.Tensor, programs: torch.Tensor) -> torch.Tensor:
-        """Return the cross entropy of the program of directions (N, D), by the prototypes."""
-        logits = directions @ functional.normalize(self.prototypes, dim=1).T
-        return functional.cross_entropy(
-            logits / PROGRAM_TEMPERATURE, programs, label_smoothing=SMOOTHING
+    def direct(self, head: nn.Module, pooled: list[torch.Tensor]) -> torch.Tensor:
+        """Return what a head makes of pooled features, each (N, C), as directions (N, D)."""
+        return functional.normalize(head(torch.cat(pooled, 1)), dim=1)
+
+    def tell_twins(self, both: list[torch.Tensor]) -> torch.Tensor:
+        """Return the loss that pulls the two photographs of a view together."""
+        pooled = [f(m) for m in both[1:] for f in (mean_of, spread_of, highest_of)]
+        directions = self.direct(self.instance, pooled)
+        return contrast(
+            directions, torch.arange(len(directions) // 2, device=directions.device).repeat(2)
         )
+
+    def tell_kind(self, maps: list[torch.Tensor], batch: Batch) -> torch.Tensor:
+        """Return the cross entropy of the kind of defect, by what classification reads."""
+        averaged = [functional.adaptive_avg_pool2d(m, maps[-1].shape[2:]) for m in maps]
+        described = torch.cat([f(m) for f in (mean_of, highest_of) for m in averaged], 1)
+        seen = torch.where(batch.areas.amax((1, 2)) > 0.5, batch.kinds + 1, 0)
+        return functional.cross_entropy(self.kind(described), seen, label_smoothing=SMOOTHING)
 
     def teach_place(self, maps: list[torch.Tensor], batch: Batch) -> torch.Tensor:
         """Return the cross entropy of the kind of defect at every fourth pixel."""
@@ -98,11 +104,15 @@ class School(nn.Module):
         nearest = nearest.view(covered.shape)
         is_defect, is_sound = covered > FULL, covered < NONE
         counted = (is_defect | is_sound) & nearest.isfinite()
-        logits = self.scale[0] * (nearest[counted] + 1e-4).log() + self.scale[1]
-        labels = is_defect[counted].float()
-        share = labels.mean().clamp(0.01, 0.99)
-        weights = torch.where(labels > 0, 0.5 / share, 0.5 / (1 - share))
-        return functional.binary_cross_entropy_with_logits(logits, labels, weights)
+        nearest = torch.where(counted, nearest, torch.ones_like(nearest))
+        logits = self.scale[0] * (nearest + 1e-4).log() + self.scale[1]
+        labels, total = (is_defect & counted).float(), counted.sum().clamp_min(1)
+        share = (labels.sum() / total).clamp(0.01, 0.99)
+        weights = torch.where(labels > 0, 0.5 / share, 0.5 / (1 - share)) * counted
+        losses = functional.binary_cross_entropy_with_logits(
+            logits, labels, weights, reduction="sum"
+        )
+        return losses / total
 
 
 def read_scaled(inputs: int, outputs: int) -> nn.Sequential:
@@ -127,6 +137,11 @@ def project(inputs: int) -> nn.Sequential:
 def mean_of(features: torch.Tensor) -> torch.Tensor:
     """Return the mean (N, C) of features (N, C, h, w)."""
     return features.mean((2, 3))
+
+
+def highest_of(features: torch.Tensor) -> torch.Tensor:
+    """Return the highest (N, C) of features (N, C, h, w)."""
+    return features.amax((2, 3))
 
 
 def spread_of(features: torch.Tensor) -> torch.Tensor:

@@ -1,18 +1,20 @@
 """Batches to learn from: several views of each material, some with a defect.
 
-A pool of sheets is kept, from which views are cut and a few of which are painted anew at each step,
-so that painting costs little and no sheet is seen for long.
+A pool holds sheets of materials, a few of which give way to new materials at a time. From it views
+are painted many at once, which an album keeps: each is shown several times, in other photographs.
+So painting costs little beside learning, and no view is seen for long.
 """
 
 import math
 from dataclasses import dataclass
 
 import torch
-from defects import KINDS, damage
-from textures import Programs, coordinates, render_sheets, soften, turn
+from defects import KINDS, Scene, damage
+from textures import NUMBERS, coordinates, draw_programs, render_sheets, send, soften, turn
 from torch.nn import functional
 
 SHEET = 256  # pixels a side
+AT_ONCE = 64  # sheets that are painted together
 OBJECTS, PLATES = 0.25, 0.35  # share of materials that are shown as a part, or as a plate
 GRAY = 0.4  # share of materials that are shown without color, so that color alone does not do
 SOUND = 0.45  # share of views without a defect
@@ -34,32 +36,99 @@ class Batch:
 
 
 class Pool:
-    """A sheet of each program, painted anew in turn."""
+    """Sheets of materials, which give way to new ones in turn: no material comes twice."""
 
-    def __init__(self, programs: Programs, device: torch.device) -> None:
-        self.programs, self.device = programs, device
+    def __init__(self, size: int, seed: int, device: torch.device) -> None:
+        self.programs, self.device = draw_programs(size, seed), device
+        self.names = torch.arange(size)  # of the materials that the sheets show
         self.next = 0
-        self.sheets = torch.empty(len(programs), 3, SHEET, SHEET, dtype=torch.uint8, device=device)
+        self.sheets = torch.empty(size, 3, SHEET, SHEET, dtype=torch.uint8, device=device)
+        self.paint(size)
 
     def refresh(self, count: int) -> None:
-        """Paint that many sheets anew, the oldest first."""
-        for start in range(0, count, 64):
-            size = min(64, count - start)
-            indices = (torch.arange(size, device=self.device) + self.next) % len(self.programs)
-            sheets = render_sheets(self.programs, indices, SHEET)
-            self.sheets[indices] = (sheets * 255).round().to(torch.uint8)
-            self.next = (self.next + size) % len(self.programs)
+        """Put sheets of that many new materials in place of the oldest."""
+        indices = (torch.arange(count) + self.next) % len(self.names)
+        self.programs.numbers[indices] = torch.rand(count, NUMBERS)
+        self.names[indices] += len(self.names)
+        self.paint(count)
 
-    def draw(self, materials: int, views: int, side: int) -> Batch:
-        """Return a batch of that many materials and views of each, side x side pixels."""
-        chosen = torch.randperm(len(self.programs), device=self.device)[:materials]
-        images = cut_views(self.sheets[chosen].float() / 255, views, side)
-        images = show_as_parts(images, views)
-        kinds = torch.randint(len(KINDS), (len(images),), device=self.device)
-        kinds[torch.rand(len(images), device=self.device) < SOUND] = -1
-        damaged, areas = damage(images, kinds)
-        damaged = show_in_gray(damaged, views)
-        return Batch(photograph(damaged), chosen.repeat_interleave(views), kinds, areas, views)
+    def paint(self, count: int) -> None:
+        """Paint that many sheets, the oldest first."""
+        for start in range(0, count, AT_ONCE):
+            size = min(AT_ONCE, count - start)
+            indices = (torch.arange(size) + self.next) % len(self.names)
+            sheets = render_sheets(self.programs, indices, SHEET, self.device)
+            self.sheets[send(indices, self.device)] = (sheets * 255).round().to(torch.uint8)
+            self.next = (self.next + size) % len(self.names)
+
+    def show(self, materials: int, views: int, side: int) -> Batch:
+        """Return new views of that many materials, side x side pixels, not yet photographed."""
+        rows = torch.randint(len(self.names), (materials,))
+        kinds = torch.randint(len(KINDS), (materials * views,))
+        kinds[torch.rand(len(kinds)) < SOUND] = -1
+        names = send(self.names[rows], self.device).repeat_interleave(views)
+        sheets = self.sheets[send(rows, self.device)].float() / 255
+        scene = show_as_parts(cut_views(sheets, views, side), views)
+        images, areas = damage(scene, kinds)
+        return Batch(show_in_gray(images, views), names, send(kinds, self.device), areas, views)
+
+
+class Album:
+    """Views that were painted of late; each is shown several times, in other photographs.
+
+    size: how many materials it holds, views of each. side: pixels of a view.
+    """
+
+    def __init__(self, pool: Pool, size: int, views: int, side: int) -> None:
+        self.pool, self.size, self.views, self.side = pool, size, views, side
+        device, shape = pool.device, (size, views)
+        self.images = torch.empty(*shape, 3, side, side, dtype=torch.uint8, device=device)
+        self.areas = torch.empty(*shape, side, side, dtype=torch.uint8, device=device)
+        self.kinds = torch.empty(*shape, dtype=torch.int64, device=device)
+        self.materials = torch.empty(size, dtype=torch.int64, device=device)
+        self.filled = self.next = 0
+
+    def add(self, count: int) -> None:
+        """Paint the views of that many materials, in place of the oldest."""
+        count = min(count, self.size - self.next)
+        rows = slice(self.next, self.next + count)
+        new = self.pool.show(count, self.views, self.side)
+        self.images[rows] = (new.images * 255).round().to(torch.uint8).unflatten(0, (count, -1))
+        self.areas[rows] = (new.areas * 255).round().to(torch.uint8).unflatten(0, (count, -1))
+        self.kinds[rows] = new.kinds.unflatten(0, (count, -1))
+        self.materials[rows] = new.materials[:: self.views]
+        self.filled = max(self.filled, self.next + count)
+        self.next = (self.next + count) % self.size
+
+    def draw(self, materials: int) -> tuple[Batch, torch.Tensor]:
+        """Return photographs of the views of that many materials, and another of each view."""
+        rows = send(torch.randperm(self.filled)[:materials], self.pool.device)
+        images = self.images[rows].flatten(0, 1).float() / 255
+        areas = self.areas[rows].flatten(0, 1).float() / 255
+        owners = self.materials[rows].repeat_interleave(self.views)
+        twins, _ = move(images, areas)
+        images, areas = move(images, areas)
+        kinds = self.kinds[rows].flatten()
+        batch = Batch(photograph(images), owners, kinds, areas, self.views)
+        return batch, photograph(twins)
+
+
+def move(images: torch.Tensor, areas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return most of each image (N, 3, S, S) and its area, perhaps mirrored, a little turned."""
+    count, device = len(images), images.device
+    zoom = 0.7 + 0.3 * torch.rand(count, device=device).sqrt()
+    angle = 0.1 * torch.randn(count, device=device)
+    mirrored = torch.randint(2, (count,), device=device) * 2 - 1
+    shift = (torch.rand(2, count, device=device) * 2 - 1) * (1 - zoom)
+    cosine, sine = zoom * angle.cos(), zoom * angle.sin()
+    rows = [
+        torch.stack([cosine * mirrored, -sine, shift[0]], 1),
+        torch.stack([sine * mirrored, cosine, shift[1]], 1),
+    ]
+    both = torch.cat([images, areas[:, None]], 1)
+    grid = functional.affine_grid(torch.stack(rows, 1), list(both.shape), align_corners=False)
+    moved = functional.grid_sample(both, grid, padding_mode="reflection", align_corners=False)
+    return moved[:, :3], moved[:, 3]
 
 
 def cut_views(sheets: torch.Tensor, views: int, side: int) -> torch.Tensor:
@@ -101,7 +170,7 @@ class Layout:
         return spread * torch.randn(self.total, 1, 1, device=self.device)
 
 
-def show_as_parts(images: torch.Tensor, views: int) -> torch.Tensor:
+def show_as_parts(images: torch.Tensor, views: int) -> Scene:
     """Return the images (P V, 3, S, S), some materials as a part or a plate on a background."""
     draw = Layout(images, views)
     y, x = coordinates(images.shape[2], images.device)
@@ -110,9 +179,13 @@ def show_as_parts(images: torch.Tensor, views: int) -> torch.Tensor:
     beyond = torch.where(is_plate, outline_plate(draw, y, x), outline_part(draw, y, x))
     inside = torch.sigmoid(-beyond * torch.exp(draw.each(0.5, 4.4)))[:, None]
     shade = 1 - (draw.each(0.35).abs() * torch.exp(3 * beyond.clamp(-1, 0)))[:, None]
+    shade = shade * (1 + draw.each(0.25) * y + draw.each(0.25) * x)[:, None].clamp_min(0.3)
     part = images * shade + is_part[:, None] * shine(draw, y, x)
-    shown = inside * part + (1 - inside) * paint_ground(draw)
-    return torch.where((is_part | is_plate)[:, None], shown, images).clamp(0, 1)
+    ground = paint_ground(draw).clamp(0, 1)
+    is_shown = is_part | is_plate
+    shown = torch.where(is_shown[:, None], inside * part + (1 - inside) * ground, images)
+    border = torch.maximum(y.abs(), x.abs()) - 1  # of an image that the material fills
+    return Scene(shown.clamp(0, 1), torch.where(is_shown, beyond, border), ground)
 
 
 def shine(draw: Layout, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -146,7 +219,7 @@ def outline_plate(draw: Layout, y: torch.Tensor, x: torch.Tensor) -> torch.Tenso
     v, u = y + turned * x + draw.view(0.03), x - turned * y + lean * y + draw.view(0.03)
     bow = draw.view(0.03)
     return torch.maximum(
-        v.abs() - draw.each(0.06, 0.92) + bow * u**2, u.abs() - draw.each(0.06, 0.92) + bow * v**2
+        v.abs() - draw.each(0.06, 0.95) + bow * u**2, u.abs() - draw.each(0.06, 0.95) + bow * v**2
     )
 
 

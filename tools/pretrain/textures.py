@@ -1,12 +1,13 @@
 """Random texture programs, and sheets of what they paint.
 
 A program is a fixed draw of parameters: which two fields it mixes (filtered noise, periodic
-patterns, cells, laid-out shapes), how it bends their values, and which colors they become. Each
-sheet of a program is a fresh sample of it: the same material, another place.
+patterns, cells, laid-out shapes, small random networks), how it bends their values, and which
+colors they become. Each sheet of a program is a fresh sample of it: the same material, another
+place.
 
 Source: filtered noise and dead leaves as in Learning to See by Looking at Noise (Baradad et al.,
-2021), programs as classes as in formula-driven supervision (Kataoka et al., 2020), cells of Worley,
-1996.
+2021), cells of Worley, 1996, networks of coordinates as in compositional pattern producing networks
+(Stanley, 2007).
 """
 
 import math
@@ -15,7 +16,11 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-FIELDS = ("noise", "noise", "periodic", "cells", "shapes")
+FIELDS = ("noise", "noise", "periodic", "cells", "shapes", "network", "network")
+INPUTS, UNITS = 6, 12  # of a network that paints a field: y, x, three noises, 1; a hidden layer
+FIRST, SECOND = 40, 160  # where a program's numbers for its two fields begin
+NETWORKS = {FIRST: 240, SECOND: 470}  # and those for their networks
+NUMBERS = 700  # of a program
 CELLS = 60  # points of a cellular field
 SHAPES = 10  # pieces that a field of shapes lays out
 COLORS = 5  # of a palette
@@ -38,7 +43,7 @@ class Programs:
 def draw_programs(count: int, seed: int) -> Programs:
     """Return that many programs; the same for the same seed, on every device."""
     generator = torch.Generator().manual_seed(seed)
-    return Programs(torch.rand(count, 160, generator=generator))
+    return Programs(torch.rand(count, NUMBERS, generator=generator))
 
 
 class Numbers:
@@ -58,29 +63,39 @@ class Numbers:
         return self.take(0, count - 1e-4)[:, 0, 0].long()
 
 
-def render_sheets(programs: Programs, indices: torch.Tensor, side: int) -> torch.Tensor:
-    """Return a fresh sheet of each program: float (N, 3, side, side), 0..1, on indices' device."""
-    numbers = programs.numbers.to(indices.device)[indices]
-    choice = Numbers(numbers, 0)
-    first = bend(render_field(choice.choose(len(FIELDS)), numbers, 40, side), numbers, 10)
-    second = bend(render_field(choice.choose(2), numbers, 100, side), numbers, 13)
+def send(indices: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a small tensor on the device; a GPU is not waited for."""
+    return indices.to(device, non_blocking=True)
+
+
+def render_sheets(
+    programs: Programs, indices: torch.Tensor, side: int, device: torch.device
+) -> torch.Tensor:
+    """Return a fresh sheet of each program: float (N, 3, side, side), 0..1, on the device."""
+    here = programs.numbers[indices]
+    numbers = send(here, device)
+    kinds = Numbers(here, 0)
+    first = bend(render_field(kinds.choose(len(FIELDS)), numbers, FIRST, side), numbers, 10)
+    second = bend(render_field(kinds.choose(len(FIELDS)), numbers, SECOND, side), numbers, 13)
     field = mix(first, second, numbers, 16)
     return roughen(shade(colorize(field, numbers, 20), field, numbers, 120), numbers, 130)
 
 
 def render_field(kinds: torch.Tensor, numbers: torch.Tensor, start: int, side: int) -> torch.Tensor:
-    """Return fields (N, side, side) of about unit spread; kinds (N,) index FIELDS."""
+    """Return fields (N, side, side) of about unit spread; kinds (N,) index FIELDS, on the CPU."""
     painters = {
         "noise": paint_noise,
         "periodic": paint_periodic,
         "cells": paint_cells,
         "shapes": paint_shapes,
+        "network": paint_network,
     }
     field = torch.empty(len(kinds), side, side, device=numbers.device)
     for name, paint in painters.items():
         rows = [i for i, kind in enumerate(kinds.tolist()) if FIELDS[kind] == name]
         if rows:
-            field[rows] = standardise(paint(numbers[rows], start, side))
+            index = send(torch.tensor(rows), numbers.device)
+            field[index] = standardise(paint(numbers[index], start, side))
     return field
 
 
@@ -209,6 +224,31 @@ def paint_shapes(numbers: torch.Tensor, start: int, side: int) -> torch.Tensor:
         inside = torch.sigmoid(-signed * side)
         field = field * (1 - inside) + inside * hand.take(-1.5, 1.5)
     return field
+
+
+def paint_network(numbers: torch.Tensor, start: int, side: int) -> torch.Tensor:
+    """Return what a small random network makes of coordinates and of noise."""
+    hand = Numbers(numbers, start)
+    count, device = len(numbers), numbers.device
+    y, x = turn(*coordinates(side, device), hand.take(0, 2 * math.pi, 0.02))
+    scale = torch.exp(hand.take(0.0, 2.7))
+    shift = torch.rand(2, count, 1, 1, device=device)
+    fields = [scale * (y + shift[0]), scale * (x + shift[1])]
+    fields += [smooth_noise(count, side, device, cutoff) for cutoff in (3, 10, 30)]
+    fields = [hand.take(0.0, 1.5) * field for field in fields]
+    values = torch.stack([*fields, torch.ones_like(fields[0])], 1)  # (N, INPUTS, S, S)
+    drawn = numbers[:, NETWORKS[start] :][:, : UNITS * (INPUTS + UNITS + 1)]
+    weights = torch.special.ndtri(drawn.clamp(1e-4, 1 - 1e-4))  # of unit spread
+    first, second, last = weights.split([UNITS * INPUTS, UNITS * UNITS, UNITS], 1)
+    for matrix in (first, second):
+        values = activate(torch.einsum("nui,nihw->nuhw", matrix.unflatten(1, (UNITS, -1)), values))
+    return torch.einsum("nu,nuhw->nhw", last, values)
+
+
+def activate(values: torch.Tensor) -> torch.Tensor:
+    """Return values (N, UNITS, H, W) through one curve for each quarter of the units."""
+    waves, soft, bells, folds = values.chunk(4, 1)
+    return torch.cat([waves.sin(), soft.tanh(), torch.exp(-(bells**2)), folds.abs().sqrt()], 1)
 
 
 def bend(field: torch.Tensor, numbers: torch.Tensor, start: int) -> torch.Tensor:

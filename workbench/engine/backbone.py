@@ -15,7 +15,9 @@ from torch import nn
 
 from ..errors import InvalidSetting
 
-SHIPPED = Path(__file__).parent / "weights" / "resnet18.safetensors"
+WEIGHTS = Path(__file__).parent / "weights"
+SHIPPED = WEIGHTS / "resnet18.safetensors"  # what an image or a patch looks like
+SHIPPED_PLACES = WEIGHTS / "resnet18_places.safetensors"  # better where something is to be found
 CHOICES = ("shipped", "imagenet", "random")
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's RGB, 0..1: what torchvision's networks expect
 STD = (0.229, 0.224, 0.225)
@@ -76,12 +78,12 @@ class Network(nn.Module):
         return threshold
 
 
-def build_backbone(weights: str = "shipped") -> Backbone:
+def build_backbone(weights: str = "shipped", shipped: Path = SHIPPED) -> Backbone:
     """Return a backbone with the weights that were asked for, or with what there is.
 
-    weights: "shipped" takes the file in the package; "imagenet" takes the weights that torchvision
-    fetches, and falls back to "shipped" without a network; "random" starts from nothing. `origin`
-    says which it became. Raises InvalidSetting for others.
+    weights: "shipped" takes the file `shipped` of the package; "imagenet" takes the weights that
+    torchvision fetches, and falls back to "shipped" without a network; "random" starts from
+    nothing. `origin` says which it became. Raises InvalidSetting for others.
     """
     if weights not in CHOICES:
         raise InvalidSetting(
@@ -94,7 +96,7 @@ def build_backbone(weights: str = "shipped") -> Backbone:
     if state is not None:
         backbone.origin = "imagenet"
     elif weights != "random":
-        state = load_file(SHIPPED)
+        state = load_file(shipped)
         backbone.origin = "shipped"
     if state is not None:
         load_resnet(backbone, state)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ...settings import TASK_PRESETS, Settings
-from ..backbone import Network, build_backbone
+from ..backbone import SHIPPED_PLACES, Network, build_backbone
 
 PRESETS = TASK_PRESETS["detection"]
 STRIDE = 4  # input pixels a cell of the maps
@@ -30,7 +30,7 @@ class DetectionModel(Network):
 
     def __init__(self, classes: Sequence[str], weights: str) -> None:
         super().__init__()
-        self.backbone = build_backbone(weights)
+        self.backbone = build_backbone(weights, SHIPPED_PLACES)
         _, *channels = self.backbone.channels  # strides 4, 8, 16
         self.widest = convolve(channels[-1], WIDTH, stride=2)  # stride 32, for the largest things
         self.lateral = nn.ModuleList(nn.Conv2d(count, WIDTH, 1) for count in channels[::-1])

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ...settings import TASK_PRESETS, Settings
-from ..backbone import Network, build_backbone
+from ..backbone import SHIPPED_PLACES, Network, build_backbone
 
 PRESETS = TASK_PRESETS["segmentation"]
 WIDTHS = (48, 32, 16)  # channels of the decoder at strides 8, 4 and 2
@@ -31,7 +31,7 @@ class SegmentationModel(Network):
 
     def __init__(self, classes: Sequence[str], weights: str) -> None:
         super().__init__()
-        self.backbone = build_backbone(weights)
+        self.backbone = build_backbone(weights, SHIPPED_PLACES)
         finest, *wide = self.backbone.channels[:-1]
         self.thin = nn.Conv2d(finest, THINNED, 1)
         skips = (*wide[::-1], THINNED)  # strides 8, 4, 2
