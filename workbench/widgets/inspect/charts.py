@@ -19,6 +19,7 @@ GOOD = {
     "of a class",
 }
 LONGEST_NAME = 13  # characters
+CHARACTER = 7.5  # CSS pixels that a wide one takes
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def draw_histogram(
         strokes += draw_bars(edges, shares, color, number, len(series), frame)
     bottom, top = frame.place(threshold, 0), frame.place(threshold, 1)
     strokes += [
-        words(str(highest), frame.left - 4, frame.top + 6, "right"),
+        words(format_count(highest), frame.left - 4, frame.top + 6, "right"),
         line([bottom, top], BLUE, 2.5),
         rectangle(bottom[0] - 5, top[1] - 5, 10, 10, BLUE),
     ]
@@ -166,7 +167,7 @@ def draw_confusion(figures: Figures, chosen: tuple[str, str] | None) -> list[Str
     is_roomy = width >= 34
     for column, name in enumerate(columns):
         if is_roomy or len(columns) <= 12:
-            length = max(3, int(width / 6))
+            length = max(3, int(width / CHARACTER))
             x = grid.left + (column + 0.5) * width
             strokes.append(words(shorten(name, length), x, grid.top - 6, "center"))
     for row, name in enumerate(rows):
