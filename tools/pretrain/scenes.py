@@ -120,14 +120,8 @@ def move(images: torch.Tensor, areas: torch.Tensor) -> tuple[torch.Tensor, torch
     angle = 0.1 * torch.randn(count, device=device)
     mirrored = torch.randint(2, (count,), device=device) * 2 - 1
     shift = (torch.rand(2, count, device=device) * 2 - 1) * (1 - zoom)
-    cosine, sine = zoom * angle.cos(), zoom * angle.sin()
-    rows = [
-        torch.stack([cosine * mirrored, -sine, shift[0]], 1),
-        torch.stack([sine * mirrored, cosine, shift[1]], 1),
-    ]
     both = torch.cat([images, areas[:, None]], 1)
-    grid = functional.affine_grid(torch.stack(rows, 1), list(both.shape), align_corners=False)
-    moved = functional.grid_sample(both, grid, padding_mode="reflection", align_corners=False)
+    moved = sample(both, zoom, angle, shift, images.shape[2], mirrored)
     return moved[:, :3], moved[:, 3]
 
 
@@ -143,14 +137,30 @@ def cut_views(sheets: torch.Tensor, views: int, side: int) -> torch.Tensor:
     angle = angle + math.pi * torch.randint(2, angle.shape, device=device)
     room = (1 - zoom * 1.1).clamp_min(0)
     shift = (torch.rand(2, count * views, device=device) * 2 - 1) * room
+    return sample(sheets.repeat_interleave(views, 0), zoom, angle, shift, side)
+
+
+def sample(
+    images: torch.Tensor,
+    zoom: torch.Tensor,
+    angle: torch.Tensor,
+    shift: torch.Tensor,
+    side: int,
+    mirrored: torch.Tensor | int = 1,
+) -> torch.Tensor:
+    """Return a part of each image (N, C, S, S): (N, C, side, side), mirrored beyond the edges.
+
+    zoom: share of the image's side. angle: in radians. shift: (2, N), of the middle along x and y,
+    where the image is 2 wide. mirrored: -1 where left and right change places. Each else (N,).
+    """
     cosine, sine = zoom * angle.cos(), zoom * angle.sin()
-    rows = [torch.stack([cosine, -sine, shift[0]], 1), torch.stack([sine, cosine, shift[1]], 1)]
-    grid = functional.affine_grid(
-        torch.stack(rows, 1), [count * views, 3, side, side], align_corners=False
-    )
-    return functional.grid_sample(
-        sheets.repeat_interleave(views, 0), grid, padding_mode="reflection", align_corners=False
-    )
+    rows = [
+        torch.stack([cosine * mirrored, -sine, shift[0]], 1),
+        torch.stack([sine * mirrored, cosine, shift[1]], 1),
+    ]
+    size = [*images.shape[:2], side, side]
+    grid = functional.affine_grid(torch.stack(rows, 1), size, align_corners=False)
+    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
 class Layout:
