@@ -13,7 +13,7 @@ import workbench as wb
 from workbench.tasks import TASKS
 from workbench.widgets import asked
 from workbench.widgets.inspect import painting
-from workbench.widgets.inspect.charts import FRAME, Grid
+from workbench.widgets.inspect.charts import FRAME, Grid, draw_histogram
 from workbench.widgets.inspect.gallery import Gallery
 
 Sent = list[tuple[dict[str, Any], list[bytes]]]
@@ -240,3 +240,10 @@ def test_a_folder_becomes_a_table(drive: Any, tmp_path: Path) -> None:
     told = [content for content, _ in driven.sent[driven.tiles] if content["kind"] == "batch"][-1]
     assert ".csv or .json" in told["batch"]["words"]
     assert not driven.ask("try", data=b"no photo", name="x.png")[0]["ok"]
+
+
+def test_a_large_count_fits_beside_the_axis():
+    series = {"found": (np.linspace(0, 1, 3), np.array([1_234_567, 3]))}
+    strokes = draw_histogram(series, 0.5)
+    written = [stroke.arguments[0] for stroke in strokes if stroke.method == "fill_text"]
+    assert "1.2M" in written and "1234567" not in written
