@@ -26,7 +26,7 @@ SECONDS_A_MEGAPIXEL = {"classification": 0.3, "detection": 0.3, "segmentation": 
 MEASURED_CORES = 2
 SPREAD = (0.6, 2.5)  # how much slower or faster other machines were guessed to be
 OWN_SPREAD = (0.8, 1.4)  # the same where a run of this project has told how fast this one is
-BASE_BYTES = 1020e6  # with torch's CUDA build, whose import alone takes 800
+BASE_BYTES = 1020e6  # with torch's CUDA build, whose import alone takes 800 MB
 BYTES_A_MEGAPIXEL = 500e6
 
 
