@@ -19,12 +19,12 @@ from workbench.engine.classification import (
     make_sample,
     make_target,
 )
-from workbench.engine.classification.model import pool
-from workbench.engine.classification.probe import fit_probe
+from workbench.engine.classification.probe import choose_axes, fit_probe
 from workbench.engine.classification.train import (
     build_augmentation,
     class_weights,
     compute_loss,
+    standard_error,
 )
 from workbench.engine.data import ScaledImages, labeled_examples, normalise
 from workbench.engine.device import mixed_precision
@@ -98,10 +98,53 @@ def test_evidence_is_the_score_of_an_image_that_looks_the_same_everywhere(monkey
         for count, stride in zip(model.backbone.channels, model.backbone.strides)
     ]
     monkeypatch.setattr(model.backbone, "forward", lambda images: maps)
-    model.center.uniform_()
+    for buffer in (model.origin, model.axes, model.center):
+        buffer.uniform_()
     model.spread.uniform_(1, 2)
     logits, evidence = model(torch.zeros(1, 3, 64, 96))
-    assert torch.allclose(evidence, logits[:, :, None, None].expand_as(evidence), atol=1e-4)
+    assert torch.allclose(evidence, logits[:, :, None, None].expand_as(evidence), rtol=1e-4)
+
+
+def test_images_are_described_by_what_is_highest_and_by_what_goes_together():
+    model = build_model(["a", "b"], PRESETS["fast"])
+    model.origin.uniform_()
+    generator = torch.Generator().manual_seed(0)
+    features, texture = (
+        torch.rand(3, count, 4, 5, generator=generator) for count in (448, len(model.origin))
+    )
+    described = model.describe(features, model.turn(texture))
+    assert torch.equal(described[:, :448], features.amax((2, 3)))
+    fine, middle = (texture - model.origin[:, None, None]).split([64, 128], dim=1)
+    expected = []
+    for part, count in ((fine, 16), (middle, 32)):
+        rows = part[:, :count].flatten(2)  # without a probe the axes are the first channels
+        products = torch.einsum("nip,njp->nij", rows, rows) / 20
+        expected.append(products[:, *torch.triu_indices(count, count)])
+    assert torch.allclose(described[:, 448:], torch.cat(expected, 1), atol=1e-5)
+
+
+def test_axes_are_those_along_which_images_differ():
+    model = build_model(["a", "b"], PRESETS["fast"])
+    generator = torch.Generator().manual_seed(0)
+    texture = torch.randn(40, 192, 6, 6, generator=generator)  # within an image all vary alike
+    texture[:, 7] += 3 * torch.randn(40, 1, 1, generator=generator)
+    texture[:, 100] += 3 * torch.randn(40, 1, 1, generator=generator) + 5
+    choose_axes(model, texture)
+    along = model.turn(texture)
+    assert along.mean((0, 2, 3)).abs().max() < 1e-4
+    assert torch.allclose(along.square().mean((0, 2, 3)), torch.ones(48), atol=1e-3)
+    for axis, channel in ((15, 7), (47, 100)):  # the last of each stride says most
+        assert int(model.axes[axis].abs().argmax()) == channel
+    assert not model.axes[:16, 64:].any() and not model.axes[16:, :64].any()
+
+
+def test_a_network_trained_on_must_be_better_than_chance_makes_it():
+    assert standard_error(0.5, 98) == pytest.approx(0.05)
+    assert standard_error(0.5, 10) > standard_error(0.5, 1000) > 0
+    assert (
+        standard_error(1.0, 20) == pytest.approx(standard_error(0.0, 20))
+        and standard_error(1.0, 20) > 0
+    )
 
 
 def test_the_probe_tells_classes_apart_that_features_tell_apart(tmp_path):
@@ -123,8 +166,9 @@ def test_the_probe_tells_classes_apart_that_features_tell_apart(tmp_path):
     assert found == [0] * 4 + [1] * 4
     with torch.inference_mode(), mixed_precision(torch.device("cpu")):
         looked = model.look(normalise(torch.stack([images_of(e) for e in examples])))
-        pooled = pool(looked.float())
-    assert torch.allclose(model.center, pooled.mean(0), atol=1e-4)
+    features, texture = (maps.float() for maps in looked)
+    described = model.describe(features, model.turn(texture))
+    assert torch.allclose(model.center, described.mean(0), atol=1e-4)
 
 
 def images_of(example):

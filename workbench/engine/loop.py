@@ -38,6 +38,7 @@ def fit(
     settings: Settings,
     monitor: Monitor,
     is_ready: bool = False,
+    doubt: Callable[[float], float] = lambda _: 0.0,
 ) -> None:
     """Train the model in place, from the run's last checkpoint on; it ends as its best on dev.
 
@@ -45,7 +46,7 @@ def fit(
     "figure" decides which model is best (higher is better; without it the last is kept). A time
     limit shortens the schedule; a wish to cancel ends it after the step. Raises Cancelled when that
     comes before the first round is done, so that there is no model to keep. is_ready: the model can
-    answer already, so that training on must not make it worse on dev.
+    answer already, and is kept unless a later one is better on dev by doubt(its figure) or more.
     """
     device = place(model)
     optimizer = torch.optim.AdamW(
@@ -54,6 +55,8 @@ def fit(
     standing = load_checkpoint(monitor.folder, model, optimizer)
     if is_ready and not standing.best_state:
         keep_best(model, standing, measure)
+        if standing.best_figure is not None:
+            standing.best_figure += doubt(standing.best_figure)
     steps = settings.steps(len(images))
     clock = Clock(steps, monitor.training_seconds, standing)
     while clock.fraction < 1 and not monitor.is_cancelled:

@@ -14,9 +14,8 @@ from ..store.previews import write_preview
 from ..store.run_folder import append_event, is_cancel_asked
 
 EVENT_SECONDS = 0.3  # progress is written at most this often
-EXPORT_SECONDS = 9.0  # kept back from a time limit, for export and figures
-
-
+EXPORT_SHARE = 2.4  # kept back of a time limit for export and figures: times what loading took
+EXPORT_SECONDS = (3.0, 9.0)  # the least and the most of it
 TRAINING_SHARE = 0.9  # of a run's progress; the rest is export and figures
 
 
@@ -27,13 +26,15 @@ class Cancelled(Exception):
 class Monitor:
     """The line between one training run and those who watch it.
 
-    time_limit: seconds for the whole run, or None. used: how many of them are gone already.
+    time_limit: seconds for the whole run, or None. loading: how many of them are gone already, for
+    to load what training needs; how fast the machine is shows in it.
     """
 
-    def __init__(self, folder: Path, time_limit: float | None = None, used: float = 0.0) -> None:
+    def __init__(self, folder: Path, time_limit: float | None = None, loading: float = 0.0) -> None:
         self.folder = folder
-        self.started = time.monotonic() - used
+        self.started = time.monotonic() - loading
         self.time_limit = time_limit
+        self.kept_back = min(EXPORT_SECONDS[1], max(EXPORT_SECONDS[0], EXPORT_SHARE * loading))
         self._last_event = 0.0
         self._pictures: list[np.ndarray] = []
 
@@ -43,7 +44,7 @@ class Monitor:
         if self.time_limit is None:
             return None
         used = time.monotonic() - self.started
-        return max(1.0, self.time_limit - used - EXPORT_SECONDS)
+        return max(1.0, self.time_limit - used - self.kept_back)
 
     def on_step(self, fraction: float, **values: float) -> None:
         """Tell how far training is, 0..1, and what the step gave; cheap enough for each step."""

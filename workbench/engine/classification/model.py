@@ -1,6 +1,6 @@
-"""The classification network: features of the backbone, pooled, and one linear layer."""
+"""The classification network: a description of the whole image, and one linear layer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
@@ -9,19 +9,28 @@ from ...settings import TASK_PRESETS, Settings
 from ..backbone import Network, build_backbone
 
 PRESETS = TASK_PRESETS["classification"]
+AXES = (16, 32)  # along which features of stride 4, and those of stride 8, are compared
 
 
 class ClassificationModel(Network):
-    """Scores for each class from the average and the highest features of the whole image.
+    """Scores for each class from the highest features of the image, and from how they go together.
 
-    Features are those of strides 4, 8 and 16: a defect is often small, and the deepest map alone
-    forgets it. Buffers center and spread, float (2 C,), bring what was pooled to one scale.
+    Highest: of strides 4, 8 and 16, for a defect is often small, and the deepest map alone forgets
+    it. How they go together: those of strides 4 and 8 along AXES, and of each two along axes of one
+    stride the mean of their product. Source: Semantic Segmentation with Second-Order Pooling
+    (Carreira et al., 2012).
+    Buffers: origin, float (192,), and axes, float (48, 192), say what is compared; center and
+    spread, float (D,), bring the description to one scale.
     evidence: what the scores would be if the whole image looked as each place of it does: a class
     activation map. Source: Learning Deep Features for Discriminative Localization (Zhou et al.,
     2016).
     """
 
     output_names = ("logits", "evidence")
+    origin: torch.Tensor
+    axes: torch.Tensor
+    first: torch.Tensor
+    second: torch.Tensor
     center: torch.Tensor
     spread: torch.Tensor
 
@@ -29,34 +38,63 @@ class ClassificationModel(Network):
         super().__init__()
         self.backbone = build_backbone(weights)
         self.dropout = nn.Dropout(0.2)
-        width = 2 * sum(self.backbone.channels[1:])
-        self.register_buffer("center", torch.zeros(width))
-        self.register_buffer("spread", torch.ones(width))
-        self.head = nn.Linear(width, len(classes))
+        self.compared = self.backbone.channels[1:3]
+        self.register_buffer("origin", torch.zeros(sum(self.compared)))
+        self.register_buffer("axes", block_diagonal(map(torch.eye, AXES, self.compared)))
+        pairs = block_diagonal(torch.ones(count, count) for count in AXES).triu()
+        for name, index in zip(("first", "second"), pairs.nonzero(as_tuple=True)):
+            self.register_buffer(name, index)
+        self.widths = [sum(self.backbone.channels[1:]), len(self.first)]  # of the description
+        self.register_buffer("center", torch.zeros(sum(self.widths)))
+        self.register_buffer("spread", torch.ones(sum(self.widths)))
+        self.head = nn.Linear(sum(self.widths), len(classes))
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (N, K) and evidence (N, K, h, w) of normalised float (N, 3, H, W) images.
 
         h and w are H / 16 and W / 16.
         """
-        features = self.look(images)  # (N, C, h, w)
-        scaled = (pool(features) - self.center) / self.spread
-        kernel = self.head.weight / self.spread  # (K, 2 C)
-        bias = self.head.bias - kernel @ self.center
-        of_mean, of_highest = kernel.chunk(2, dim=1)
-        evidence = nn.functional.conv2d(features, (of_mean + of_highest)[:, :, None, None], bias)
-        return self.head(self.dropout(scaled)), evidence
+        features, texture = self.look(images)
+        along = self.turn(texture)
+        scaled = (self.describe(features, along) - self.center) / self.spread
+        return self.head(self.dropout(scaled)), self.locate(features, along)
 
-    def look(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the features (N, C, h, w) of images (N, 3, H, W), all at stride 16."""
+    def look(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return features of images (N, 3, H, W), all at stride 16, and what is compared of them.
+
+        (N, 448, H / 16, W / 16) and, smoothed, (N, 192, H / 8, W / 8).
+        """
         _, fine, middle, last = self.backbone(images)
-        averaged = nn.functional.avg_pool2d(fine, 4), nn.functional.avg_pool2d(middle, 2)
-        return torch.cat([*averaged, last], dim=1)
+        pool = nn.functional.avg_pool2d
+        texture = torch.cat([pool(fine, 2), middle], dim=1)
+        smoothed = pool(texture, 3, 1, 1, count_include_pad=False)
+        return torch.cat([pool(fine, 4), pool(middle, 2), last], dim=1), smoothed
+
+    def turn(self, texture: torch.Tensor) -> torch.Tensor:
+        """Return texture (N, 192, h, w) along the axes: (N, 48, h, w)."""
+        bias = -self.axes @ self.origin
+        return nn.functional.conv2d(texture, self.axes[:, :, None, None], bias)
+
+    def describe(self, features: torch.Tensor, along: torch.Tensor) -> torch.Tensor:
+        """Return the highest of features (N, 448, h, w), then the products: float (N, D)."""
+        rows = along.flatten(2)  # (N, 48, h w)
+        products = rows @ rows.transpose(1, 2) / rows.shape[2]
+        return torch.cat([features.amax((2, 3)), products[:, self.first, self.second]], dim=1)
+
+    def locate(self, features: torch.Tensor, along: torch.Tensor) -> torch.Tensor:
+        """Return the evidence (N, K, h, w) of features (N, 448, h, w)."""
+        kernel = self.head.weight / self.spread  # (K, D)
+        bias = self.head.bias - kernel @ self.center
+        of_highest, of_products = torch.split(kernel[:, :, None, None], self.widths, dim=1)
+        products = nn.functional.avg_pool2d(along[:, self.first] * along[:, self.second], 2)
+        evidence = nn.functional.conv2d(features, of_highest, bias)
+        return evidence + nn.functional.conv2d(products, of_products)
 
 
-def pool(features: torch.Tensor) -> torch.Tensor:
-    """Return the average and the highest, float (N, 2 C), of features (N, C, h, w)."""
-    return torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)
+def block_diagonal(blocks: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Return the matrix that has these, (A, C) each, on its diagonal, and 0 elsewhere."""
+    matrix: torch.Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
+    return matrix
 
 
 def build_model(classes: Sequence[str], settings: Settings) -> ClassificationModel:

@@ -3,6 +3,7 @@
 On pretrained features the head learns first, and the network is trained on from there.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -115,7 +116,17 @@ def train(
         settings,
         monitor,
         is_ready,
+        partial(standard_error, count=len(dev)),
     )
+
+
+def standard_error(figure: float, count: int) -> float:
+    """Return by how much a share of count images, 0..1, may be off by chance: one deviation.
+
+    Shares of none and of all may be off too: as if one more were right and one more wrong.
+    """
+    share = (figure * count + 1) / (count + 2)
+    return math.sqrt(share * (1 - share) / (count + 2))
 
 
 def choose_threshold(
