@@ -56,8 +56,12 @@ class ClassificationModel(Network):
         """
         features, texture = self.look(images)
         along = self.turn(texture)
-        scaled = (self.describe(features, along) - self.center) / self.spread
-        return self.head(self.dropout(scaled)), self.locate(features, along)
+        return self.score(features, along), self.locate(features, along)
+
+    def classify(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits (N, K) alone: what training needs, in less memory."""
+        features, texture = self.look(images)
+        return self.score(features, self.turn(texture))
 
     def look(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return features of images (N, 3, H, W), all at stride 16, and what is compared of them.
@@ -80,6 +84,12 @@ class ClassificationModel(Network):
         rows = along.flatten(2)  # (N, 48, h w)
         products = rows @ rows.transpose(1, 2) / rows.shape[2]
         return torch.cat([features.amax((2, 3)), products[:, self.first, self.second]], dim=1)
+
+    def score(self, features: torch.Tensor, along: torch.Tensor) -> torch.Tensor:
+        """Return the logits (N, K) of features (N, 448, h, w)."""
+        scaled = (self.describe(features, along) - self.center) / self.spread
+        logits: torch.Tensor = self.head(self.dropout(scaled))
+        return logits
 
     def locate(self, features: torch.Tensor, along: torch.Tensor) -> torch.Tensor:
         """Return the evidence (N, K, h, w) of features (N, 448, h, w)."""

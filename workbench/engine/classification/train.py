@@ -71,10 +71,10 @@ def make_label(target: int, classes: Sequence[str]) -> ClassLabel:
 
 
 def compute_loss(
-    model: nn.Module, inputs: torch.Tensor, targets: list[int], weights: torch.Tensor
+    model: ClassificationModel, inputs: torch.Tensor, targets: list[int], weights: torch.Tensor
 ) -> torch.Tensor:
     """Return the cross entropy of a batch; weights float (K,) lift rare classes."""
-    logits, _ = model(inputs)  # (N, K)
+    logits = model.classify(inputs)  # (N, K)
     return nn.functional.cross_entropy(
         logits.float(),
         torch.tensor(targets, device=logits.device),
