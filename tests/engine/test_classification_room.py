@@ -19,6 +19,7 @@ from workbench.engine.classification import (
     make_sample,
     make_target,
 )
+from workbench.engine.classification.model import describe
 from workbench.engine.classification.probe import choose_axes, fit_probe
 from workbench.engine.classification.train import (
     build_augmentation,
@@ -110,7 +111,7 @@ def test_images_are_described_by_what_is_highest_and_by_what_goes_together():
     features, texture = (
         torch.rand(3, count, 4, 5, generator=generator) for count in (448, len(model.origin))
     )
-    described = model.describe(features, model.turn(texture))
+    described = describe(features, model.turn(texture), model.first, model.second)
     assert torch.equal(described[:, :448], features.amax((2, 3)))
     fine, middle = (texture - model.origin[:, None, None]).split([64, 128], dim=1)
     expected = []
@@ -127,7 +128,7 @@ def test_axes_are_those_along_which_images_differ():
     texture = torch.randn(40, 192, 6, 6, generator=generator)  # within an image all vary alike
     texture[:, 7] += 3 * torch.randn(40, 1, 1, generator=generator)
     texture[:, 100] += 3 * torch.randn(40, 1, 1, generator=generator) + 5
-    choose_axes(model, texture)
+    model.origin, model.axes = choose_axes(texture, model.compared)
     along = model.turn(texture)
     assert along.mean((0, 2, 3)).abs().max() < 1e-4
     assert torch.allclose(along.square().mean((0, 2, 3)), torch.ones(48), atol=1e-3)
@@ -165,7 +166,7 @@ def test_the_probe_tells_classes_apart_that_features_tell_apart(tmp_path):
     with torch.inference_mode(), mixed_precision(torch.device("cpu")):
         looked = model.look(normalise(torch.stack([images_of(e) for e in examples])))
     features, texture = (maps.float() for maps in looked)
-    described = model.describe(features, model.turn(texture))
+    described = describe(features, model.turn(texture), model.first, model.second)
     assert torch.allclose(model.center, described.mean(0), atol=1e-4)
 
 

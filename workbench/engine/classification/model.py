@@ -41,8 +41,7 @@ class ClassificationModel(Network):
         self.compared = self.backbone.channels[1:3]
         self.register_buffer("origin", torch.zeros(sum(self.compared)))
         self.register_buffer("axes", block_diagonal(map(torch.eye, AXES, self.compared)))
-        pairs = block_diagonal(torch.ones(count, count) for count in AXES).triu()
-        for name, index in zip(("first", "second"), pairs.nonzero(as_tuple=True)):
+        for name, index in zip(("first", "second"), find_pairs()):
             self.register_buffer(name, index)
         self.widths = [sum(self.backbone.channels[1:]), len(self.first)]  # of the description
         self.register_buffer("center", torch.zeros(sum(self.widths)))
@@ -79,15 +78,10 @@ class ClassificationModel(Network):
         bias = -self.axes @ self.origin
         return nn.functional.conv2d(texture, self.axes[:, :, None, None], bias)
 
-    def describe(self, features: torch.Tensor, along: torch.Tensor) -> torch.Tensor:
-        """Return the highest of features (N, 448, h, w), then the products: float (N, D)."""
-        rows = along.flatten(2)  # (N, 48, h w)
-        products = rows @ rows.transpose(1, 2) / rows.shape[2]
-        return torch.cat([features.amax((2, 3)), products[:, self.first, self.second]], dim=1)
-
     def score(self, features: torch.Tensor, along: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, K) of features (N, 448, h, w)."""
-        scaled = (self.describe(features, along) - self.center) / self.spread
+        described = describe(features, along, self.first, self.second)
+        scaled = (described - self.center) / self.spread
         logits: torch.Tensor = self.head(self.dropout(scaled))
         return logits
 
@@ -99,6 +93,25 @@ class ClassificationModel(Network):
         products = nn.functional.avg_pool2d(along[:, self.first] * along[:, self.second], 2)
         evidence = nn.functional.conv2d(features, of_highest, bias)
         return evidence + nn.functional.conv2d(products, of_products)
+
+
+def find_pairs() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the indices of each two axes of one stride, each with itself too: int64 (P,) twice."""
+    pairs = block_diagonal(torch.ones(count, count) for count in AXES).triu()
+    first, second = pairs.nonzero(as_tuple=True)
+    return first, second
+
+
+def describe(
+    features: torch.Tensor, along: torch.Tensor, first: torch.Tensor, second: torch.Tensor
+) -> torch.Tensor:
+    """Return the highest of features (N, C, h, w), then the mean products of pairs: (N, C + P).
+
+    along: (N, A, 2 h, 2 w), features along the axes. first, second: int64 (P,), pairs of axes.
+    """
+    rows = along.flatten(2)  # (N, A, 4 h w)
+    products = rows @ rows.transpose(1, 2) / rows.shape[2]
+    return torch.cat([features.amax((2, 3)), products[:, first, second]], dim=1)
 
 
 def block_diagonal(blocks: Iterable[torch.Tensor]) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Before anything else learns: along what features are compared, and a logistic regression."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from ..data import normalise
 from ..device import mixed_precision
 from ..probe import AT_ONCE, LEAST_SPREAD, Views, fit_logistic, measure_scale
-from .model import AXES, ClassificationModel, block_diagonal
+from .model import AXES, ClassificationModel, block_diagonal, describe
 
 VIEWS = 4  # of each image: as it is, and varied
 AXES_FROM = 96  # views that the axes are chosen by
@@ -28,9 +28,12 @@ def fit_probe(model: ClassificationModel, views: Views, class_weights: torch.Ten
     with torch.inference_mode():
         looks = look_at(model, views)
         first = list(islice(looks, AXES_FROM // AT_ONCE))
-        choose_axes(model, torch.cat([texture for _, texture, _ in first]))
+        origin, axes = choose_axes(torch.cat([look[1] for look in first]), model.compared)
+        model.origin.copy_(origin)
+        model.axes.copy_(axes)
         for features, texture, targets in chain(first, looks):
-            seen.append(model.describe(features, model.turn(texture)))
+            along = model.turn(texture)
+            seen.append(describe(features, along, model.first, model.second))
             answers += targets
     described = torch.cat(seen)
     center, spread = measure_scale(described)
@@ -59,21 +62,20 @@ def look_at(
         yield features.float(), texture.float(), targets
 
 
-def choose_axes(model: ClassificationModel, texture: torch.Tensor) -> None:
-    """Set along what the model compares features of texture, float (N, C, h, w): its axes.
+def choose_axes(texture: torch.Tensor, widths: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what features (N, C, h, w) are compared along: their mean (C,), and axes (A, C).
 
-    Those of each stride along which images differ most from one another, on average over an image;
-    the places of all images have a spread of one along each.
+    widths: how many of the C channels are of each stride. The axes are those of each stride along
+    which images differ most from one another, on average over an image; the places of all images
+    have a spread of one along each.
     """
-    center = texture.mean((0, 2, 3))
-    sizes = list(model.compared)
-    parts = torch.split(texture, sizes, dim=1), torch.split(center, sizes)
+    sizes = list(widths)
+    origin = texture.mean((0, 2, 3))
     chosen = []
-    for part, mean, count in zip(*parts, AXES):
+    for part, mean, count in zip(torch.split(texture, sizes, 1), torch.split(origin, sizes), AXES):
         between = torch.cov(part.mean((2, 3)).T.double(), correction=0)
         directions = torch.linalg.eigh(between).eigenvectors[:, -count:].float()  # (C, A)
         along = torch.einsum("nchw,ca->nahw", part - mean[:, None, None], directions)
         spread = along.square().mean((0, 2, 3)).sqrt().clamp(min=LEAST_SPREAD)
         chosen.append((directions / spread).T)
-    model.origin.copy_(center)
-    model.axes.copy_(block_diagonal(chosen))
+    return origin, block_diagonal(chosen)
