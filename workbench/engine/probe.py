@@ -21,7 +21,7 @@ from .monitor import Monitor
 
 AT_ONCE = 16  # images that are looked at together
 MOST_SAMPLES = 2000
-PROBED = 0.35  # of the time that training may take
+PROBED = 0.5  # of the time that training may take
 LEAST_SPREAD = 1e-3  # of a feature: below, it says nothing
 ITERATIONS = 60  # of L-BFGS
 
