@@ -16,7 +16,7 @@ from torch import nn
 from .backbone import Network
 from .checkpoint import has_checkpoint
 from .data import MakeSample, ScaledImages
-from .device import place
+from .device import place, return_memory
 from .monitor import Monitor
 
 AT_ONCE = 16  # images that are looked at together
@@ -72,6 +72,7 @@ def probe_first(model: Network, views: Views, fit_probe: Callable[[Views], None]
     if model.backbone.is_pretrained and not has_checkpoint(views.monitor.folder):
         place(model)
         fit_probe(views)
+        return_memory()
     return model.backbone.is_pretrained
 
 
