@@ -56,7 +56,7 @@ class Settings:
 # {project type: {preset: its settings}}
 TASK_PRESETS = {
     "classification": {
-        "fast": Settings(input_size=224, batch_size=12, min_steps=50, max_steps=160, passes=12),
+        "fast": Settings(input_size=224, batch_size=8, min_steps=75, max_steps=240, passes=12),
         "accurate": Settings(
             input_size=256, batch_size=16, min_steps=300, max_steps=4000, passes=80
         ),

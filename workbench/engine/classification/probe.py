@@ -1,7 +1,8 @@
 """Before anything else learns: along what features are compared, and a logistic regression."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from ..probe import AT_ONCE, LEAST_SPREAD, Views, fit_logistic, measure_scale
 from .model import AXES, ClassificationModel, block_diagonal, describe
 
 VIEWS = 4  # of each image: as it is, and varied
-AXES_FROM = 96  # views that the axes are chosen by
+AXES_FROM = 64  # views that the axes are chosen by
 PENALTY = 100.0  # on half the squares of the weights, beside the loss of all images
 
 
@@ -26,14 +27,8 @@ def fit_probe(model: ClassificationModel, views: Views, class_weights: torch.Ten
     seen: list[torch.Tensor] = []
     answers: list[int] = []
     with torch.inference_mode():
-        looks = look_at(model, views)
-        first = list(islice(looks, AXES_FROM // AT_ONCE))
-        origin, axes = choose_axes(torch.cat([look[1] for look in first]), model.compared)
-        model.origin.copy_(origin)
-        model.axes.copy_(axes)
-        for features, texture, targets in chain(first, looks):
-            along = model.turn(texture)
-            seen.append(describe(features, along, model.first, model.second))
+        for described_views, targets in describe_views(model, views):
+            seen.append(described_views)
             answers += targets
     described = torch.cat(seen)
     center, spread = measure_scale(described)
@@ -48,6 +43,20 @@ def fit_probe(model: ClassificationModel, views: Views, class_weights: torch.Ten
         model.spread.copy_(spread)
         model.head.weight.copy_(kernel)
         model.head.bias.copy_(bias)
+
+
+def describe_views(
+    model: ClassificationModel, views: Views
+) -> Iterator[tuple[torch.Tensor, tuple[Any, ...]]]:
+    """Yield descriptions of views, float (N, D), with their classes; first set the model's axes."""
+    looks = look_at(model, views)
+    waiting = deque(islice(looks, AXES_FROM // AT_ONCE))
+    origin, axes = choose_axes(torch.cat([texture for _, texture, _ in waiting]), model.compared)
+    model.origin.copy_(origin)
+    model.axes.copy_(axes)
+    while look := waiting.popleft() if waiting else next(looks, None):  # each is then let go
+        features, texture, targets = look
+        yield describe(features, model.turn(texture), model.first, model.second), targets
 
 
 def look_at(
