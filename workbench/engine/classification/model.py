@@ -90,7 +90,10 @@ class ClassificationModel(Network):
         kernel = self.head.weight / self.spread  # (K, D)
         bias = self.head.bias - kernel @ self.center
         of_highest, of_products = torch.split(kernel[:, :, None, None], self.widths, dim=1)
-        products = nn.functional.avg_pool2d(along[:, self.first] * along[:, self.second], 2)
+        pool = nn.functional.avg_pool2d
+        products = pool(along[:, self.first] * along[:, self.second], 2)
+        # Those of one place alone go far beyond what means over an image do.
+        products = pool(products, 3, 1, 1, count_include_pad=False)
         evidence = nn.functional.conv2d(features, of_highest, bias)
         return evidence + nn.functional.conv2d(products, of_products)
 
