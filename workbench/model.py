@@ -91,8 +91,8 @@ class Model:
 
         It covers the whole image, more coarsely. class_name: the predicted class unless given.
         What is shown is the probability that the model would give to an image that looks like that
-        place everywhere. Raises InvalidSetting for other project types, UnknownClass, and
-        InvalidModel for a model of an earlier version.
+        place, and what lies around it, everywhere. Raises InvalidSetting for other project types,
+        UnknownClass, and InvalidModel for a model of an earlier version.
         """
         if self.task != "classification":
             raise InvalidSetting(f"Only classification is explained by a map, not {self.task}.")

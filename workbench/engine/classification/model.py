@@ -21,9 +21,9 @@ class ClassificationModel(Network):
     (Carreira et al., 2012).
     Buffers: origin, float (192,), and axes, float (48, 192), say what is compared; center and
     spread, float (D,), bring the description to one scale.
-    evidence: what the scores would be if the whole image looked as each place of it does: a class
-    activation map. Source: Learning Deep Features for Discriminative Localization (Zhou et al.,
-    2016).
+    evidence: what the scores would be if the whole image looked as each place of it does, with what
+    lies around it: a class activation map. Source: Learning Deep Features for Discriminative
+    Localization (Zhou et al., 2016).
     """
 
     output_names = ("logits", "evidence")
