@@ -90,9 +90,10 @@ class Model:
         """Return how much each place of an image speaks for a class: float32 (h, w), 0..1.
 
         It covers the whole image, more coarsely. class_name: the predicted class unless given.
-        What is shown is the probability that the model would give to an image that looks like that
-        place, and what lies around it, everywhere. Raises InvalidSetting for other project types,
-        UnknownClass, and InvalidModel for a model of an earlier version.
+        What is shown is how much more a place adds to the class's score than places of this image
+        do on average: 0 where it adds less, 1 where it adds most. It says where, not how sure.
+        Raises InvalidSetting for other project types, UnknownClass, and InvalidModel for a model of
+        an earlier version.
         """
         if self.task != "classification":
             raise InvalidSetting(f"Only classification is explained by a map, not {self.task}.")
@@ -108,8 +109,9 @@ class Model:
         evidence = outputs[0]["evidence"].astype(np.float32)  # (K, h, w)
         stride = frames[0].input_size[0] / evidence.shape[1]
         merged = merge_maps([evidence], [frames[0].shrunk(stride)])  # (K, h, w), of the image alone
-        scores = np.exp(merged - merged.max(axis=0))
-        found: np.ndarray = scores[self.card.classes.index(decided)] / scores.sum(axis=0)
+        places = merged[self.card.classes.index(decided)]
+        added = np.maximum(places - places.mean(), 0)
+        found: np.ndarray = added / max(float(added.max()), 1e-6)
         return found
 
     def run_network(

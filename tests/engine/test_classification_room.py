@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torchvision.transforms import v2
 
 import workbench as wb
@@ -19,7 +20,7 @@ from workbench.engine.classification import (
     make_sample,
     make_target,
 )
-from workbench.engine.classification.model import describe
+from workbench.engine.classification.model import AXES, LEAST_VARIANCE, describe
 from workbench.engine.classification.probe import choose_axes, fit_probe
 from workbench.engine.classification.train import (
     build_augmentation,
@@ -90,36 +91,55 @@ def test_the_network_answers_for_every_class():
     assert torch.equal(model.classify(torch.zeros(2, 3, 64, 96)), logits)
 
 
-def test_evidence_is_the_score_of_an_image_that_looks_the_same_everywhere(monkeypatch):
+def test_evidence_is_what_the_scores_gain_where_a_place_counts_more():
     model = build_model(["a", "b"], PRESETS["fast"]).eval()
-    maps = [
-        torch.rand(1, count, 1, 1).expand(-1, -1, 64 // stride, 96 // stride)
-        for count, stride in zip(model.backbone.channels, model.backbone.strides)
-    ]
-    monkeypatch.setattr(model.backbone, "forward", lambda images: maps)
-    for buffer in (model.origin, model.axes, model.center):
-        buffer.uniform_()
-    model.spread.uniform_(1, 2)
-    logits, evidence = model(torch.zeros(1, 3, 64, 96))
-    assert torch.allclose(evidence, logits[:, :, None, None].expand_as(evidence), rtol=1e-4)
+    generator = torch.Generator().manual_seed(0)
+    model.spread = torch.rand(len(model.spread), generator=generator) + 1
+    along = torch.randn(1, 48, 4, 6, generator=generator)
+    features = torch.zeros(1, 448, 2, 3)
+    share = torch.full((24,), 1 / 24, requires_grad=True)
+    rows = along[0].flatten(1)
+    rows = rows - rows @ share[:, None]
+    together = (rows * share) @ rows.T
+    variance = together.diagonal() + LEAST_VARIANCE
+    correlations = together / (variance[:, None] * variance).sqrt()
+    described = [torch.zeros(448), variance.log(), correlations[model.first, model.second]]
+    scores = model.head((torch.cat(described) - model.center) / model.spread)
+    torch.testing.assert_close(scores[None], model.score(features, along))
+    gains = torch.stack([torch.autograd.grad(s, share, retain_graph=True)[0] for s in scores])
+    gains = nn.functional.avg_pool2d(gains.view(2, 4, 6), 2)
+    gains = gains - gains.mean((1, 2), keepdim=True)
+    evidence = model.locate(features, along)[0]
+    evidence = evidence - evidence.mean((1, 2), keepdim=True)
+    torch.testing.assert_close(evidence, gains, rtol=1e-3, atol=1e-4)
+
+
+def test_evidence_is_high_where_what_is_highest_is():
+    model = build_model(["a", "b"], PRESETS["fast"]).eval()
+    features = torch.zeros(1, 448, 4, 6)
+    features[0, 5, 1, 2] = 1
+    evidence = model.locate(features, torch.zeros(1, 48, 8, 12))[0]
+    expected = torch.zeros(2, 4, 6)
+    expected[:, 1, 2] = model.head.weight[:, 5]
+    torch.testing.assert_close(evidence, expected)
 
 
 def test_images_are_described_by_what_is_highest_and_by_what_goes_together():
     model = build_model(["a", "b"], PRESETS["fast"])
-    model.origin.uniform_()
     generator = torch.Generator().manual_seed(0)
-    features, texture = (
-        torch.rand(3, count, 4, 5, generator=generator) for count in (448, len(model.origin))
-    )
+    features, texture = (torch.rand(3, count, 4, 5, generator=generator) for count in (448, 192))
     described = describe(features, model.turn(texture), model.first, model.second)
     assert torch.equal(described[:, :448], features.amax((2, 3)))
-    fine, middle = (texture - model.origin[:, None, None]).split([64, 128], dim=1)
-    expected = []
-    for part, count in ((fine, 16), (middle, 32)):
+    spreads, correlations = [], []
+    for part, count in zip(texture.split([64, 128], dim=1), AXES):
         rows = part[:, :count].flatten(2)  # without a probe the axes are the first channels
-        products = torch.einsum("nip,njp->nij", rows, rows) / 20
-        expected.append(products[:, *torch.triu_indices(count, count)])
-    assert torch.allclose(described[:, 448:], torch.cat(expected, 1), atol=1e-5)
+        variances = rows.var(2, correction=0) + LEAST_VARIANCE
+        spreads.append(variances.log())
+        together = torch.stack([torch.cov(image, correction=0) for image in rows])
+        together = together / (variances[:, :, None] * variances[:, None]).sqrt()
+        correlations.append(together[:, *torch.triu_indices(count, count, 1)])
+    expected = torch.cat([*spreads, *correlations], 1)
+    torch.testing.assert_close(described[:, 448:], expected, atol=1e-5, rtol=1e-4)
 
 
 def test_axes_are_those_along_which_images_differ():
@@ -128,10 +148,9 @@ def test_axes_are_those_along_which_images_differ():
     texture = torch.randn(40, 192, 6, 6, generator=generator)  # within an image all vary alike
     texture[:, 7] += 3 * torch.randn(40, 1, 1, generator=generator)
     texture[:, 100] += 3 * torch.randn(40, 1, 1, generator=generator) + 5
-    model.origin, model.axes = choose_axes(texture, model.compared)
+    model.axes = choose_axes(texture, model.compared)
     along = model.turn(texture)
-    assert along.mean((0, 2, 3)).abs().max() < 1e-4
-    assert torch.allclose(along.square().mean((0, 2, 3)), torch.ones(48), atol=1e-3)
+    assert torch.allclose(along.var((0, 2, 3)), torch.ones(48), atol=1e-3)
     for axis, channel in ((15, 7), (47, 100)):  # the last of each stride says most
         assert int(model.axes[axis].abs().argmax()) == channel
     assert not model.axes[:16, 64:].any() and not model.axes[16:, :64].any()

@@ -282,7 +282,7 @@ def read_as_room(channels: list[int]) -> Read:
 
     def read(known: list[Look], asked: list[Look]) -> list[np.ndarray]:
         textures = torch.stack([look.texture for look in known]).float()
-        compared = (*choose_axes(textures, channels[:2]), *pairs)
+        compared = (choose_axes(textures, channels[:2]), *pairs)
         return [
             np.concatenate([describe_as_room(look, *compared) for look in looks])
             for looks in (known, asked)
@@ -292,14 +292,10 @@ def read_as_room(channels: list[int]) -> Read:
 
 
 def describe_as_room(
-    look: Look,
-    origin: torch.Tensor,
-    axes: torch.Tensor,
-    first: torch.Tensor,
-    second: torch.Tensor,
+    look: Look, axes: torch.Tensor, first: torch.Tensor, second: torch.Tensor
 ) -> np.ndarray:
-    """Return the highest features of an image, and the products of those along axes: (1, D)."""
-    along = torch.einsum("dhw,ad->ahw", look.texture.float() - origin[:, None, None], axes)
+    """Return the highest features of an image, and how those along axes go together: (1, D)."""
+    along = torch.einsum("dhw,ad->ahw", look.texture.float(), axes)
     return describe(look.highest[None, :, None, None], along[None], first, second).numpy()
 
 

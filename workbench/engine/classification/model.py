@@ -10,24 +10,26 @@ from ..backbone import Network, build_backbone
 
 PRESETS = TASK_PRESETS["classification"]
 AXES = (16, 32)  # along which features of stride 4, and those of stride 8, are compared
+LEAST_VARIANCE = 0.01  # along an axis, of which the places of all images have 1
 
 
 class ClassificationModel(Network):
     """Scores for each class from the highest features of the image, and from how they go together.
 
     Highest: of strides 4, 8 and 16, for a defect is often small, and the deepest map alone forgets
-    it. How they go together: those of strides 4 and 8 along AXES, and of each two along axes of one
-    stride the mean of their product. Source: Semantic Segmentation with Second-Order Pooling
-    (Carreira et al., 2012).
-    Buffers: origin, float (192,), and axes, float (48, 192), say what is compared; center and
-    spread, float (D,), bring the description to one scale.
-    evidence: what the scores would be if the whole image looked as each place of it does, with what
-    lies around it: a class activation map. Source: Learning Deep Features for Discriminative
-    Localization (Zhou et al., 2016).
+    it. How they go together: those of strides 4 and 8 along AXES, how far each spreads over the
+    image, and how each two of one stride correlate. Source: Semantic Segmentation with Second-Order
+    Pooling (Carreira et al., 2012), whose products these are, taken apart.
+    Buffers: axes, float (48, 192), say what is compared; center and spread, float (D,), bring the
+    description to one scale.
+    evidence: what each place adds to the scores: its own score by the highest features, as in a
+    class activation map, and how the scores change as it counts more among the places that spreads
+    and correlations are taken over. Sources: Learning Deep Features for Discriminative Localization
+    (Zhou et al., 2016); Axiomatic Attribution for Deep Networks (Sundararajan et al., 2017), whose
+    gradient this is at one point.
     """
 
     output_names = ("logits", "evidence")
-    origin: torch.Tensor
     axes: torch.Tensor
     first: torch.Tensor
     second: torch.Tensor
@@ -39,11 +41,10 @@ class ClassificationModel(Network):
         self.backbone = build_backbone(weights)
         self.dropout = nn.Dropout(0.2)
         self.compared = self.backbone.channels[1:3]
-        self.register_buffer("origin", torch.zeros(sum(self.compared)))
         self.register_buffer("axes", block_diagonal(map(torch.eye, AXES, self.compared)))
         for name, index in zip(("first", "second"), find_pairs()):
             self.register_buffer(name, index)
-        self.widths = [sum(self.backbone.channels[1:]), len(self.first)]  # of the description
+        self.widths = [sum(self.backbone.channels[1:]), sum(AXES), len(self.first)]
         self.register_buffer("center", torch.zeros(sum(self.widths)))
         self.register_buffer("spread", torch.ones(sum(self.widths)))
         self.head = nn.Linear(sum(self.widths), len(classes))
@@ -75,8 +76,7 @@ class ClassificationModel(Network):
 
     def turn(self, texture: torch.Tensor) -> torch.Tensor:
         """Return texture (N, 192, h, w) along the axes: (N, 48, h, w)."""
-        bias = -self.axes @ self.origin
-        return nn.functional.conv2d(texture, self.axes[:, :, None, None], bias)
+        return nn.functional.conv2d(texture, self.axes[:, :, None, None])
 
     def score(self, features: torch.Tensor, along: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, K) of features (N, 448, h, w)."""
@@ -88,19 +88,20 @@ class ClassificationModel(Network):
     def locate(self, features: torch.Tensor, along: torch.Tensor) -> torch.Tensor:
         """Return the evidence (N, K, h, w) of features (N, 448, h, w)."""
         kernel = self.head.weight / self.spread  # (K, D)
-        bias = self.head.bias - kernel @ self.center
-        of_highest, of_products = torch.split(kernel[:, :, None, None], self.widths, dim=1)
-        pool = nn.functional.avg_pool2d
-        products = pool(along[:, self.first] * along[:, self.second], 2)
-        # Those of one place alone go far beyond what means over an image do.
-        products = pool(products, 3, 1, 1, count_include_pad=False)
-        evidence = nn.functional.conv2d(features, of_highest, bias)
-        return evidence + nn.functional.conv2d(products, of_products)
+        of_highest, of_spreads, of_pairs = torch.split(kernel, self.widths, dim=1)
+        rows, _ = scale_rows(along)
+        products = rows[:, self.first] * rows[:, self.second]  # (N, P, 4 h w)
+        # More variance along an axis lowers the correlations with it, by half as much.
+        each = torch.eye(sum(AXES), device=rows.device)
+        falls = of_pairs * products.mean(2)[:, None] / 2 @ (each[self.first] + each[self.second])
+        added = of_pairs @ products + (of_spreads - falls) @ rows.square()  # (N, K, 4 h w)
+        added = nn.functional.avg_pool2d(added.reshape(*added.shape[:2], *along.shape[2:]), 2)
+        return nn.functional.conv2d(features, of_highest[:, :, None, None]) + added
 
 
 def find_pairs() -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the indices of each two axes of one stride, each with itself too: int64 (P,) twice."""
-    pairs = block_diagonal(torch.ones(count, count) for count in AXES).triu()
+    """Return the indices of each two axes of one stride: int64 (P,) twice."""
+    pairs = block_diagonal(torch.ones(count, count) for count in AXES).triu(1)
     first, second = pairs.nonzero(as_tuple=True)
     return first, second
 
@@ -108,13 +109,26 @@ def find_pairs() -> tuple[torch.Tensor, torch.Tensor]:
 def describe(
     features: torch.Tensor, along: torch.Tensor, first: torch.Tensor, second: torch.Tensor
 ) -> torch.Tensor:
-    """Return the highest of features (N, C, h, w), then the mean products of pairs: (N, C + P).
+    """Return the highest features, spreads (logarithms) and correlations of pairs: (N, C + A + P).
 
-    along: (N, A, 2 h, 2 w), features along the axes. first, second: int64 (P,), pairs of axes.
+    features: (N, C, h, w). along: (N, A, 2 h, 2 w), features along the axes. first, second: int64
+    (P,), pairs of axes.
     """
-    rows = along.flatten(2)  # (N, A, 4 h w)
-    products = rows @ rows.transpose(1, 2) / rows.shape[2]
-    return torch.cat([features.amax((2, 3)), products[:, first, second]], dim=1)
+    rows, variance = scale_rows(along)
+    correlations = rows @ rows.transpose(1, 2) / rows.shape[2]
+    return torch.cat([features.amax((2, 3)), variance.log(), correlations[:, first, second]], dim=1)
+
+
+def scale_rows(along: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return features along axes (N, A, h, w) of mean 0 and spread 1, (N, A, h w), and variances.
+
+    The variances, (N, A), are those over the places of each image; where it is all the same, of
+    LEAST_VARIANCE, the features along the axis are 0.
+    """
+    rows = along.flatten(2)
+    rows = rows - rows.mean(2, keepdim=True)
+    variance = rows.square().mean(2) + LEAST_VARIANCE
+    return rows * variance.rsqrt()[:, :, None], variance
 
 
 def block_diagonal(blocks: Iterable[torch.Tensor]) -> torch.Tensor:

@@ -51,9 +51,7 @@ def describe_views(
     """Yield descriptions of views, float (N, D), with their classes; first set the model's axes."""
     looks = look_at(model, views)
     waiting = deque(islice(looks, AXES_FROM // AT_ONCE))
-    origin, axes = choose_axes(torch.cat([texture for _, texture, _ in waiting]), model.compared)
-    model.origin.copy_(origin)
-    model.axes.copy_(axes)
+    model.axes.copy_(choose_axes(torch.cat([look[1] for look in waiting]), model.compared))
     while look := waiting.popleft() if waiting else next(looks, None):  # each is then let go
         features, texture, targets = look
         yield describe(features, model.turn(texture), model.first, model.second), targets
@@ -71,20 +69,18 @@ def look_at(
         yield features.float(), texture.float(), targets
 
 
-def choose_axes(texture: torch.Tensor, widths: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what features (N, C, h, w) are compared along: their mean (C,), and axes (A, C).
+def choose_axes(texture: torch.Tensor, widths: Sequence[int]) -> torch.Tensor:
+    """Return the axes (A, C) that features (N, C, h, w) are compared along.
 
     widths: how many of the C channels are of each stride. The axes are those of each stride along
     which images differ most from one another, on average over an image; the places of all images
     have a spread of one along each.
     """
-    sizes = list(widths)
-    origin = texture.mean((0, 2, 3))
     chosen = []
-    for part, mean, count in zip(torch.split(texture, sizes, 1), torch.split(origin, sizes), AXES):
+    for part, count in zip(torch.split(texture, list(widths), 1), AXES):
         between = torch.cov(part.mean((2, 3)).T.double(), correction=0)
         directions = torch.linalg.eigh(between).eigenvectors[:, -count:].float()  # (C, A)
-        along = torch.einsum("nchw,ca->nahw", part - mean[:, None, None], directions)
-        spread = along.square().mean((0, 2, 3)).sqrt().clamp(min=LEAST_SPREAD)
+        along = torch.einsum("nchw,ca->anhw", part, directions).flatten(1)
+        spread = along.std(1, correction=0).clamp(min=LEAST_SPREAD)
         chosen.append((directions / spread).T)
-    return origin, block_diagonal(chosen)
+    return block_diagonal(chosen)
