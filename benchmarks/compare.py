@@ -6,7 +6,8 @@
 Each row of OUT.jsonl is one training: its figure on test, seconds, milliseconds an image and peak
 memory. Rows that are there already are not measured again, so that a stopped comparison goes on.
 At the end the table of all rows is printed. Peers that need packages of their own get a virtual
-environment each, in --environments. README.md here says what is compared, and how.
+environment each, in --environments. README.md here says what is compared, and how; measured.jsonl
+holds the rows of its tables.
 """
 
 import argparse
@@ -270,7 +271,8 @@ def describe_rows(rows: list[dict[str, Any]]) -> str:
         figures = [row["figure"] for row in good]
         cells = [f"{statistics.mean(figures):.3f}", f"{max(figures) - min(figures):.3f}"]
         for name, form in (("trained_seconds", ".0f"), ("milliseconds", ".1f"), ("peak_mb", ".0f")):
-            cells.append(format(statistics.median(row[name] for row in good), form))
+            known = [row[name] for row in good if name in row]
+            cells.append(format(statistics.median(known), form) if known else "")
         lines.append(f"{head} {' | '.join(cells)} |")
     return "\n".join(lines)
 

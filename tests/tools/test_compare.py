@@ -99,6 +99,20 @@ def test_a_peer_is_called_and_its_answer_measured(compare, tmp_path, monkeypatch
     assert "there is no such network" in table
 
 
+def test_the_table_leaves_blank_what_a_row_does_not_say(compare):
+    row = {"problem": "x", "labels": 10, "seconds": 30, "method": "ours", "figure": 0.5}
+    assert compare.describe_rows([row]).endswith("| x | 10 | 30 | ours | 0.500 | 0.000 |  |  |  |")
+
+
+def test_the_rows_of_the_readme_can_be_read(compare):
+    rows = compare.read_rows(Path(compare.__file__).parent / "measured.jsonl")
+    methods = {str(method) for method in compare.METHODS}
+    assert rows and {row["method"] for row in rows} <= methods
+    assert len(
+        {(r["problem"], r["labels"], r["seed"], r["seconds"], r["method"]) for r in rows}
+    ) == len(rows)
+
+
 def test_curves_join_the_means_of_the_seeds(compare):
     import curves
 
