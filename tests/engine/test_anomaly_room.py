@@ -26,6 +26,7 @@ from workbench.engine.anomaly.memory import (
     Cover,
     Moments,
     PatchPool,
+    build_projection,
     choose_coreset,
     decorrelate,
     sample_patches,
@@ -181,6 +182,37 @@ def test_decorrelated_channels_have_one_spread_whatever_they_had_before():
     projected = projected[:, spread > 0.1 * spread.max()]
     alike = torch.corrcoef(projected.T) - torch.eye(projected.shape[1])
     assert alike.abs().max() < 0.05
+
+
+def test_all_colors_count_as_much_as_all_features_and_places_stay():
+    generator = torch.Generator().manual_seed(5)
+    features = torch.randn(4000, 15, generator=generator)
+    features[:, 10:13] = (
+        0.1 * features[:, :3] + 0.05 * features[:, 10:13]
+    )  # 3 colors, then 2 places
+    projection = build_projection(Moments.of(features), colors=3, places=2)
+    squares = ((features - features.mean(0)) @ projection).square()
+    assert squares[:, :10].sum(1).mean() == pytest.approx(1, abs=0.05)
+    assert squares[:, 10:13].sum(1).mean() == pytest.approx(1, abs=0.05)
+    assert projection[13:, 13:].equal(torch.eye(2))
+
+
+def test_a_spot_of_the_same_brightness_and_another_color_is_found(tmp_path):
+    def draw(seed, verdict="normal"):
+        noise = np.random.default_rng(seed).normal(0, 12, (96, 96, 1))
+        color = np.broadcast_to(np.array([120.0, 120.0, 120.0]), (96, 96, 3)).copy()
+        if verdict == "abnormal":
+            color[30:54, 40:64] += (16, 0, -16)
+        return DrawnExample((color + noise).clip(0, 255).astype(np.uint8), AnomalyLabel(verdict))
+
+    model, framing = train_tiny(
+        tmp_path, [draw(s) for s in range(12)], input_size=96, max_memory=800, backbone="shipped"
+    )
+    normal, tinted = (
+        [p.score for p in predict_all(model, framing, [draw(s, verdict) for s in range(50, 62)])]
+        for verdict in VERDICTS
+    )
+    assert max(normal) < min(tinted)
 
 
 def test_heatmap_is_half_exactly_at_the_line():

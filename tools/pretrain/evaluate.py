@@ -6,10 +6,11 @@ Beside the files named: random weights, and the ImageNet weights in ../shared/we
 that is chosen is chosen on the training images: on thirds, each of which is held out in turn by
 tile, sheet or fruit, or on dev, which is the first of them; test is for reporting.
 
-- anomaly: a memory of normal patches of stride 8, or of strides 8 and 16, decorrelated (PatchCore,
-  Roth et al., 2022); the score of an image is the mean distance of its farthest patches. AUROC of
-  both. On dev the magnetic tiles are those of the training half, defects among them; on test they
-  are the set's own split_anomaly, whose defects were in part on dev.
+- anomaly: a memory of normal patches of stride 8 with their colors, of stride 8, or of strides 8
+  and 16, decorrelated (PatchCore, Roth et al., 2022); the score of an image is the mean distance of
+  its farthest patches. AUROC of the three. On dev the magnetic tiles are those of the training
+  half, defects among them; on test they are the set's own split_anomaly, whose defects were in part
+  on dev.
 - few: a logistic regression on 5, 10 and 20 images a class, balanced accuracy, the mean of 10
   draws. On three descriptions of an image, standardised: as classification describes it; the mean
   and highest features of strides 4, 8 and 16, averaged to stride 16; the mean of the last map.
@@ -42,8 +43,8 @@ SHARED = Path(__file__).resolve().parents[3] / "shared"
 SIDE = 256
 SHOTS = (5, 10, 20)
 DRAWS = 10
-PATCHES, MEMORY = 20_000, 2_000
-PATCHES_OF = (slice(1, 2), slice(1, 3))  # maps: of stride 8; of strides 8 and 16
+POOL, MEMORY = 20_000, 2_000
+COLORS = 3
 SHRINKAGE = 0.01  # of the mean variance, added to that of each direction
 HOT_SHARE = 0.01  # of the patches, the farthest, whose mean distance is the score of an image
 EXPOSURE = "1"  # the only one that normal and defective magnetic tiles have in common
@@ -58,6 +59,35 @@ IMAGENET = {
 }
 NORMAL = {"magnetic_tile": "free", "piped_paper": "good", "hazelnut_toy": "good"}
 UNDEFINED = {("hazelnut_toy", key) for key in ("dev", "thirds")}  # no defects but in test
+
+
+@dataclass(frozen=True)
+class Patches:
+    """What patches are told by: some of the maps, and their colors too or not."""
+
+    maps: slice
+    colors: bool
+
+    def of(self, trunk: Trunk, image: torch.Tensor) -> torch.Tensor:
+        """Return patches (P, C) of an image (1, 3, SIDE, SIDE), at the places of the first map."""
+        maps = trunk(image)[self.maps]
+        size = maps[0].shape[2:]
+        if self.colors:
+            maps = [*maps, functional.adaptive_avg_pool2d(image, size)]
+        averaged = [functional.avg_pool2d(part, 3, 1, 1, count_include_pad=False) for part in maps]
+        alike = [functional.interpolate(part, size=size, mode="bilinear") for part in averaged]
+        return torch.cat(alike, 1)[0].flatten(1).T
+
+    def sizes(self, trunk: Trunk) -> list[int]:
+        """Return how many channels are of each map."""
+        return trunk.channels[self.maps] + [COLORS] * self.colors
+
+
+PATCHES = (
+    Patches(slice(1, 2), colors=True),  # of stride 8, as the room reads
+    Patches(slice(1, 2), colors=False),
+    Patches(slice(1, 3), colors=False),  # of strides 8 and 16
+)
 
 Row = dict[str, str]
 Split = tuple[list[Row], list[Row]]  # to learn from, and to measure on
@@ -153,14 +183,6 @@ def split_rows(rows: list[Row], part: str, group: str) -> list[Split]:
     ]
 
 
-def patches_of(maps: list[torch.Tensor]) -> torch.Tensor:
-    """Return the patches (P, C) of an image's maps, at the places of the first."""
-    averaged = [functional.avg_pool2d(part, 3, 1, 1, count_include_pad=False) for part in maps]
-    size = averaged[0].shape[2:]
-    alike = [functional.interpolate(part, size=size, mode="bilinear") for part in averaged]
-    return torch.cat(alike, 1)[0].flatten(1).T
-
-
 def choose_memory(patches: torch.Tensor, size: int) -> torch.Tensor:
     """Return the greedy cover (size, C) of patches (P, C)."""
     generator = torch.Generator().manual_seed(0)
@@ -200,30 +222,30 @@ def split_normal(name: str, part: str) -> list[Split]:
     ]
 
 
-def measure_anomaly(name: str, trunk: Trunk, part: str, taken: slice) -> float:
-    """Return the AUROC on a set with the patches of some of the maps, the mean of the splits."""
+def measure_anomaly(name: str, trunk: Trunk, part: str, patches: Patches) -> float:
+    """Return the AUROC on a set with such patches, the mean of the splits."""
     splits = split_normal(name, part)
-    return float(np.mean([find_anomalies(name, trunk, *split, taken) for split in splits]))
+    return float(np.mean([find_anomalies(name, trunk, *split, patches) for split in splits]))
 
 
 def find_anomalies(
-    name: str, trunk: Trunk, train: list[Row], test: list[Row], taken: slice
+    name: str, trunk: Trunk, train: list[Row], test: list[Row], kind: Patches
 ) -> float:
     """Return the AUROC on some images of a set, of a memory of others."""
     folder = SHARED / "data" / name
     generator = torch.Generator().manual_seed(0)
     pool = []
     for row in train:
-        patches = patches_of(trunk(read_image(folder / row["image"]))[taken])
+        patches = kind.of(trunk, read_image(folder / row["image"]))
         pool.append(
-            patches[torch.randperm(len(patches), generator=generator)[: PATCHES // len(train)]]
+            patches[torch.randperm(len(patches), generator=generator)[: POOL // len(train)]]
         )
     pooled = torch.cat(pool)
-    mean, matrix = whiten(pooled, trunk.channels[taken])
+    mean, matrix = whiten(pooled, kind.sizes(trunk))
     memory = choose_memory((pooled - mean) @ matrix, MEMORY)
     scores = []
     for row in test:
-        patches = patches_of(trunk(read_image(folder / row["image"]))[taken])
+        patches = kind.of(trunk, read_image(folder / row["image"]))
         distances = torch.cdist((patches - mean) @ matrix, memory).amin(1)
         scores.append(float(distances.topk(round(HOT_SHARE * len(distances))).values.mean()))
     return float(roc_auc_score([row["label"] != NORMAL[name] for row in test], scores))
@@ -336,7 +358,7 @@ def main() -> None:
                 ""
                 if (key, asked.part) in UNDEFINED
                 else " or ".join(
-                    f"{measure_anomaly(key, trunk, asked.part, taken):.3f}" for taken in PATCHES_OF
+                    f"{measure_anomaly(key, trunk, asked.part, kind):.3f}" for kind in PATCHES
                 )
                 for key in NORMAL
             ]

@@ -188,13 +188,16 @@ def decorrelate(covariance: torch.Tensor) -> torch.Tensor:
     return (whitening / math.sqrt(len(spread))).float()
 
 
-def build_projection(moments: Moments, places: int) -> torch.Tensor:
+def build_projection(moments: Moments, colors: int, places: int) -> torch.Tensor:
     """Return the matrix (C, C) that makes patches comparable, float32.
 
-    The last `places` channels say where a patch is, -1 to 1; the others are decorrelated.
+    The last `places` channels say where a patch is, -1 to 1. Those before them, features and then
+    `colors` channels, are decorrelated: all colors count as much as all features.
     """
     projection = PLACE_WEIGHT * torch.eye(len(moments.total))
-    projection[:-places, :-places] = decorrelate(moments.covariance[:-places, :-places])
+    where = len(moments.total) - places
+    for part in (slice(where - colors), slice(where - colors, where)):
+        projection[part, part] = decorrelate(moments.covariance[part, part])
     return projection
 
 

@@ -2,8 +2,8 @@
 
 Source: PatchCore (Roth et al., 2022): features of a middle layer, averaged locally, and a memory of
 patches of normal images. What is normal depends on where it is (PaDiM, Defard et al., 2021), so a
-patch's place counts too. Where the backbone has learned nothing, plain statistics of colour and
-edges stand in for its features.
+patch's place counts too, and so does its color, which the features hardly tell. Where the backbone
+has learned nothing, plain statistics of contrast and edges stand in for its features.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,8 @@ from ..backbone import Backbone, Network, build_backbone
 
 PRESETS = TASK_PRESETS["anomaly"]
 STRIDE = 8  # pixels from one patch to the next
-PLACES = 2  # channels that say where a patch is: y and x
+COLORS = 3  # channels that say what color a patch has
+PLACES = 2  # channels that say where it is: y and x
 STAGES = Backbone.strides.index(STRIDE)  # of the backbone: later ones are left out
 CHUNK = 512  # memory rows that are compared at a time, to bound what that takes
 
@@ -62,14 +63,15 @@ class AnomalyModel(Network):
         return 0.5
 
     def describe(self, images: torch.Tensor) -> torch.Tensor:
-        """Return features and places of images (N, 3, H, W), float (N, C, H / 8, W / 8).
+        """Return features, colors and places of images (N, 3, H, W), float (N, C, H / 8, W / 8).
 
-        Features are the backbone's last map, or plain statistics where its weights are random; the
-        last PLACES channels say where in the image each patch is.
+        Features are the backbone's last map, or plain statistics where its weights are random. Of
+        each patch COLORS channels say what color it has, and the last PLACES where it is.
         """
         is_taught = self.backbone.is_pretrained
-        features = average(self.backbone(images)[-1] if is_taught else measure_statistics(images))
-        return torch.cat([features, locate(features)], dim=1)
+        features = self.backbone(images)[-1] if is_taught else measure_statistics(images)
+        colors = nn.functional.avg_pool2d(images, STRIDE)
+        return torch.cat([average(features), average(colors), locate(features)], dim=1)
 
     def describe_patches(self, images: torch.Tensor) -> torch.Tensor:
         """Return what the memory compares of images (N, 3, H, W): float (N, H / 8, W / 8, D)."""
@@ -118,9 +120,9 @@ def locate(features: torch.Tensor) -> torch.Tensor:
 
 
 def measure_statistics(images: torch.Tensor) -> torch.Tensor:
-    """Return statistics of every 8 x 8 pixels of images (N, 3, H, W): float (N, 18, H / 8, W / 8).
+    """Return statistics of every 8 x 8 pixels of images (N, 3, H, W): float (N, 15, H / 8, W / 8).
 
-    Mean and standard deviation of each colour; edges of brightness at full, half and quarter size.
+    Standard deviation of each color; edges of brightness at full, half and quarter size.
     """
     mean = nn.functional.avg_pool2d(images, STRIDE)
     square = nn.functional.avg_pool2d(images.square(), STRIDE)
@@ -129,7 +131,7 @@ def measure_statistics(images: torch.Tensor) -> torch.Tensor:
     edges = [measure_edges(gray)]
     for factor in (2, 4):
         edges.append(measure_edges(nn.functional.avg_pool2d(gray, factor), STRIDE // factor))
-    return torch.cat([mean, spread, *edges], dim=1)
+    return torch.cat([spread, *edges], dim=1)
 
 
 def measure_edges(gray: torch.Tensor, step: int = STRIDE) -> torch.Tensor:

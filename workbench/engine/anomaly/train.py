@@ -30,7 +30,7 @@ from .memory import (
     sample_patches,
     shuffle,
 )
-from .model import PLACES, STRIDE, AnomalyModel, project
+from .model import COLORS, PLACES, STRIDE, AnomalyModel, project
 
 LIGHT = 0.05  # how much brightness and contrast vary, as a fraction
 QUANTILE = 0.95  # of held-out normal images should stay below the line
@@ -187,7 +187,7 @@ def fill_memory(
 
     pool = sample_patches(describe(), count, generator)
     moments = Moments.of(pool.features)
-    model.center, model.projection = moments.center, build_projection(moments, PLACES)
+    model.center, model.projection = moments.center, build_projection(moments, COLORS, PLACES)
     patches = (pool.features - model.center) @ model.projection
     chosen = choose_coreset(
         patches,
@@ -201,7 +201,7 @@ def fill_memory(
 
     def leave_out(index: int) -> Comparison:
         others = moments - Moments.of(pool.features[pool.sources == index])
-        center, projection = others.center, build_projection(others, PLACES)
+        center, projection = others.center, build_projection(others, COLORS, PLACES)
         memory = (pool.features[cover.without(index)] - center) @ projection
         return Comparison(*(part.to(model.line.device) for part in (center, projection, memory)))
 
