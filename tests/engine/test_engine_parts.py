@@ -4,6 +4,7 @@ import copy
 import ctypes
 import errno
 import sys
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -18,7 +19,14 @@ from workbench.engine import anomaly, classification, detection, segmentation
 from workbench.engine import backbone as backbones
 from workbench.engine.backbone import Backbone, Network, build_backbone, load_resnet
 from workbench.engine.checkpoint import Standing, load_checkpoint, save_checkpoint
-from workbench.engine.data import ScaledImages, batch_indices, normalise, to_tensor, usual_input
+from workbench.engine.data import (
+    ScaledImages,
+    batch_indices,
+    normalise,
+    pick_evenly,
+    to_tensor,
+    usual_input,
+)
 from workbench.engine.device import return_memory
 from workbench.engine.loop import (
     Clock,
@@ -31,7 +39,7 @@ from workbench.engine.loop import (
 )
 from workbench.engine.monitor import Monitor, finite
 from workbench.engine.segmentation.train import compute_loss as segmentation_loss
-from workbench.engine.worker import explain
+from workbench.engine.worker import FEWEST, explain, fit_into_time
 from workbench.errors import InvalidSetting, NotEnoughLabels, RunFailed, StorageFailed
 from workbench.model import Model
 from workbench.settings import Settings
@@ -259,13 +267,43 @@ def test_events_hold_only_what_json_can():
 
 def test_a_time_limit_keeps_time_for_the_end(tmp_path):
     assert Monitor(tmp_path).training_seconds is None
-    for loading, left in ((0.5, 56.5), (2.5, 51.5), (20, 31)):  # a slow machine needs more
+    for loading, left in ((0.5, 56.5), (2.5, 51.5), (20, 28)):  # a slow machine needs more
         assert Monitor(tmp_path, 60, loading).training_seconds == pytest.approx(left, abs=0.2)
     assert Monitor(tmp_path, 5, 2.5).training_seconds == 1
     monitor = Monitor(tmp_path)
     for step in range(100):
         monitor.on_step(step / 100, loss=1.0)
     assert 1 <= len(EventReader(tmp_path).read_new()) < 100
+
+
+def test_examples_are_picked_evenly_over_their_order():
+    by_class = ["a"] * 300 + ["b"] * 100  # as folders are added, one after another
+    picked = pick_evenly(by_class, 200)
+    assert picked == ["a"] * 150 + ["b"] * 50
+    assert pick_evenly(range(7), 3) == [0, 2, 4]
+    assert pick_evenly(range(7), 9) == list(range(7))
+    assert pick_evenly([], 5) == []
+
+
+def test_little_time_measures_on_fewer_images_and_says_so(tmp_path, monkeypatch):
+    def look_slowly(model, images, *rest):
+        for _ in images.examples:
+            time.sleep(0.02)
+            yield None
+
+    monkeypatch.setattr("workbench.engine.worker.predict_examples", look_slowly)
+    snapshot = SimpleNamespace(task="classification", classes=("a",))
+
+    def count(limit, used=0.0):
+        examples = list(range(100))
+        monitor = Monitor(tmp_path, limit, used)
+        return len(fit_into_time(Tiny(), snapshot, examples, Framing((64, 64)), monitor))
+
+    assert count(None) == count(600) == 100
+    assert not EventReader(tmp_path).read_new()
+    assert FEWEST < count(600, 598) < 100
+    assert count(5, 20) == FEWEST
+    assert f"{FEWEST} of 100 images" in str(EventReader(tmp_path).read_new()[-1])
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,19 @@ def usual_input(examples: Sequence[Example], side: int) -> tuple[int, int]:
     return height, width
 
 
+def pick_evenly(examples: Sequence[Example], count: int) -> list[Example]:
+    """Return at most count of the examples, in their order and evenly spread over it.
+
+    Neighbors are often alike: images come in the order of their folders, one class after another.
+    """
+    count = min(count, len(examples))
+    return [examples[i * len(examples) // count] for i in range(count)]
+
+
 def choose_dev(dev: Sequence[Example], framing: Framing) -> list[Example]:
     """Return the dev images that each round looks at: evenly spread, within DEV_FRAMES inputs."""
     cost = sum(len(make_frames(example.image_size, framing)) for example in dev)
-    count = max(1, len(dev) * DEV_FRAMES // max(cost, DEV_FRAMES))
-    return [dev[i * len(dev) // count] for i in range(count)] if dev else []
+    return pick_evenly(dev, max(1, len(dev) * DEV_FRAMES // max(cost, DEV_FRAMES)))
 
 
 @dataclass

@@ -15,7 +15,7 @@ from ..store.run_folder import append_event, is_cancel_asked
 
 EVENT_SECONDS = 0.3  # progress is written at most this often
 EXPORT_SHARE = 2.4  # kept back of a time limit for export and figures: times what loading took
-EXPORT_SECONDS = (3.0, 9.0)  # the least and the most of it
+EXPORT_SECONDS = (3.0, 12.0)  # the least and the most of it
 TRAINING_SHARE = 0.9  # of a run's progress; the rest is export and figures
 
 
@@ -39,12 +39,17 @@ class Monitor:
         self._pictures: list[np.ndarray] = []
 
     @property
-    def training_seconds(self) -> float | None:
-        """How long training itself may take from now on; None: as long as it wants."""
+    def seconds_left(self) -> float | None:
+        """How much of the time limit is left, 0 or more; None without one."""
         if self.time_limit is None:
             return None
-        used = time.monotonic() - self.started
-        return max(1.0, self.time_limit - used - self.kept_back)
+        return max(0.0, self.time_limit - (time.monotonic() - self.started))
+
+    @property
+    def training_seconds(self) -> float | None:
+        """How long training itself may take from now on; None: as long as it wants."""
+        left = self.seconds_left
+        return None if left is None else max(1.0, left - self.kept_back)
 
     def on_step(self, fraction: float, **values: float) -> None:
         """Tell how far training is, 0..1, and what the step gave; cheap enough for each step."""

@@ -35,13 +35,16 @@ from ..store.snapshots import Snapshot, read_snapshot
 from ..tasks import find_task
 from ..tasks.framing import Framing
 from .backbone import Network
-from .data import Example, ScaledImages, labeled_examples
+from .data import Example, ScaledImages, labeled_examples, pick_evenly
 from .device import prepare_process, return_memory
 from .export import collect_facts, export_network, write_card
 from .monitor import Cancelled, Monitor, finite
 from .predict import predict_examples
 
 MEASURED = 200  # dev images that the final figures and the threshold come from, at most
+FEWEST = 20  # of them, however short the time
+TRIED = 4  # of them, to see how long one takes
+MEASURING = 2 / 3  # of the time that is left for them; export needs the rest
 QUEUE_SECONDS = 0.5
 
 
@@ -96,12 +99,13 @@ def run(folder: Path, loading_seconds: float) -> None:
     prepare_process(settings.seed)
     monitor = Monitor(folder, settings.time_limit, loading_seconds)
     examples = labeled_examples(snapshot, "train")
-    dev = labeled_examples(snapshot, "dev")[:MEASURED]
+    dev = pick_evenly(labeled_examples(snapshot, "dev"), MEASURED)
     model, framing = train(room, snapshot, examples, dev, settings, monitor)
     return_memory()
     append_event(folder, "progress", fraction=0.92, stage="measuring")
     split = "dev" if dev else "train"
-    measured = dev or examples[:MEASURED]
+    known = dev or pick_evenly(examples, MEASURED)
+    measured = fit_into_time(model, snapshot, known, framing, monitor)
     threshold, figures = measure(room, model, snapshot, measured, framing, is_dev=bool(dev))
     return_memory()
     append_event(folder, "progress", fraction=0.96, stage="exporting")
@@ -136,6 +140,34 @@ def train(
         )
     room.train(model, examples, dev, snapshot.classes, framing, settings, monitor)
     return model, framing
+
+
+def fit_into_time(
+    model: Network,
+    snapshot: Snapshot,
+    examples: list[Example],
+    framing: Framing,
+    monitor: Monitor,
+) -> list[Example]:
+    """Return as many of the examples, evenly spread, as there is time to look at twice.
+
+    All of them without a time limit, and never fewer than FEWEST. Says so where some are left out.
+    """
+    if monitor.seconds_left is None:
+        return examples
+    model.eval()
+    images = ScaledImages(pick_evenly(examples, TRIED), framing)
+    started = time.monotonic()
+    for _ in predict_examples(model, images, find_task(snapshot.task), snapshot.classes, 0.5):
+        pass
+    seconds = (time.monotonic() - started) / len(images)
+    count = max(FEWEST, int(MEASURING * monitor.seconds_left / (2 * seconds + 1e-6)))
+    if count < len(examples):
+        monitor.on_note(
+            f"The threshold and the figures come from {count} of {len(examples)} images: "
+            "time_limit left no more time."
+        )
+    return pick_evenly(examples, count)
 
 
 def measure(
