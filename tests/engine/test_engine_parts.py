@@ -38,6 +38,7 @@ from workbench.engine.loop import (
     train_step,
 )
 from workbench.engine.monitor import Monitor, finite
+from workbench.engine.predict import show_some
 from workbench.engine.segmentation.train import compute_loss as segmentation_loss
 from workbench.engine.worker import FEWEST, explain, fit_into_time
 from workbench.errors import InvalidSetting, NotEnoughLabels, RunFailed, StorageFailed
@@ -283,6 +284,16 @@ def test_examples_are_picked_evenly_over_their_order():
     assert pick_evenly(range(7), 3) == [0, 2, 4]
     assert pick_evenly(range(7), 9) == list(range(7))
     assert pick_evenly([], 5) == []
+
+
+def test_previews_are_spread_over_the_dev_images():
+    task = SimpleNamespace(room=SimpleNamespace(draw=lambda image, *rest: image))
+    examples = [SimpleNamespace(read_image=lambda i=i: i, colors={}) for i in range(40)]
+    drawn: list[int] = []
+    monitor = SimpleNamespace(on_preview=drawn.extend)
+    images = ScaledImages(examples, Framing((64, 64)))
+    assert list(show_some(iter(range(40)), images, task, (), monitor)) == list(range(40))
+    assert drawn == [0, 10, 20, 30]
 
 
 def test_little_time_measures_on_fewer_images_and_says_so(tmp_path, monkeypatch):

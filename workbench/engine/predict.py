@@ -45,17 +45,20 @@ def predict_examples(
         yield task.room.decode(outputs, frames, classes, threshold)
 
 
-def show_first(
+def show_some(
     predictions: Iterator[Any],
     images: ScaledImages,
     task: Task,
     classes: Sequence[str],
     monitor: Monitor,
 ) -> Iterator[Any]:
-    """Yield the predictions, and give the first ones to the monitor, drawn on their images."""
-    drawn = []
+    """Yield the predictions, and give some to the monitor, drawn on their images.
+
+    They are spread over all images: the first ones are often of one class.
+    """
+    drawn, shown = [], {index * len(images) // PREVIEWED for index in range(PREVIEWED)}
     for index, prediction in enumerate(predictions):
-        if index < PREVIEWED:
+        if index in shown:
             example = images.examples[index]
             image = example.read_image()
             drawn.append(task.room.draw(image, prediction, classes, example.colors))
@@ -72,14 +75,14 @@ def measure(
 ) -> dict[str, float]:
     """Return the task's overall figures on labeled images; {} where there are none.
 
-    "figure" is the one that decides which model is best. monitor: is given the first predictions
-    as pictures.
+    "figure" is the one that decides which model is best. monitor: is given some predictions as
+    pictures.
     """
     if not len(images):
         return {}
     predictions = predict_examples(model, images, task, classes, DEFAULT_THRESHOLD)
     if monitor is not None:
-        predictions = show_first(predictions, images, task, classes, monitor)
+        predictions = show_some(predictions, images, task, classes, monitor)
     labels = (example.read_label() for example in images.examples)
     figures = task.room.evaluate(predictions, labels, classes, None).overall
     return {**figures, "figure": figures[task.main_figure]}
