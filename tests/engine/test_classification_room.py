@@ -21,7 +21,7 @@ from workbench.engine.classification import (
     make_target,
 )
 from workbench.engine.classification.model import AXES, LEAST_VARIANCE, describe
-from workbench.engine.classification.probe import choose_axes, fit_probe
+from workbench.engine.classification.probe import COLOR_WEIGHT, choose_axes, fit_probe
 from workbench.engine.classification.train import (
     build_augmentation,
     class_weights,
@@ -31,7 +31,7 @@ from workbench.engine.classification.train import (
 from workbench.engine.data import ScaledImages, labeled_examples, normalise
 from workbench.engine.device import mixed_precision
 from workbench.engine.monitor import Monitor
-from workbench.engine.probe import Views
+from workbench.engine.probe import LEAST_SPREAD, Views
 from workbench.tasks.framing import Framing, make_frames
 
 
@@ -96,6 +96,8 @@ def test_evidence_is_what_the_scores_gain_where_a_place_counts_more():
     generator = torch.Generator().manual_seed(0)
     model.spread = torch.rand(len(model.spread), generator=generator) + 1
     along = torch.randn(1, 48, 4, 6, generator=generator)
+    colors = torch.randn(1, 4, 4, 6, generator=generator)
+    colors[:, 3] = 0  # what is highest and lowest does not depend on how much a place counts
     features = torch.zeros(1, 448, 2, 3)
     share = torch.full((24,), 1 / 24, requires_grad=True)
     rows = along[0].flatten(1)
@@ -104,12 +106,15 @@ def test_evidence_is_what_the_scores_gain_where_a_place_counts_more():
     variance = together.diagonal() + LEAST_VARIANCE
     correlations = together / (variance[:, None] * variance).sqrt()
     described = [torch.zeros(448), variance.log(), correlations[model.first, model.second]]
+    means = colors[0].flatten(1) @ share
+    spreads = (((colors[0, :3].flatten(1) - means[:3, None]) ** 2) @ share).sqrt()
+    described += [means, spreads, torch.zeros(3)]
     scores = model.head((torch.cat(described) - model.center) / model.spread)
-    torch.testing.assert_close(scores[None], model.score(features, along))
+    torch.testing.assert_close(scores[None], model.score(features, along, colors))
     gains = torch.stack([torch.autograd.grad(s, share, retain_graph=True)[0] for s in scores])
     gains = nn.functional.avg_pool2d(gains.view(2, 4, 6), 2)
     gains = gains - gains.mean((1, 2), keepdim=True)
-    evidence = model.locate(features, along)[0]
+    evidence = model.locate(features, along, colors)[0]
     evidence = evidence - evidence.mean((1, 2), keepdim=True)
     torch.testing.assert_close(evidence, gains, rtol=1e-3, atol=1e-4)
 
@@ -118,17 +123,30 @@ def test_evidence_is_high_where_what_is_highest_is():
     model = build_model(["a", "b"], PRESETS["fast"]).eval()
     features = torch.zeros(1, 448, 4, 6)
     features[0, 5, 1, 2] = 1
-    evidence = model.locate(features, torch.zeros(1, 48, 8, 12))[0]
+    along, colors = torch.zeros(1, 48, 8, 12), torch.zeros(1, 4, 8, 12)
+    evidence = model.locate(features, along, colors)[0]
     expected = torch.zeros(2, 4, 6)
     expected[:, 1, 2] = model.head.weight[:, 5]
     torch.testing.assert_close(evidence, expected)
 
 
+def test_evidence_is_high_where_it_is_dark_if_that_tells_the_class():
+    model = build_model(["sound", "pit"], PRESETS["fast"]).eval()
+    nn.init.zeros_(model.head.weight)
+    model.head.weight.data[1, -1] = -1.0  # the lower the lowest brightness, the more a pit
+    image = torch.ones(1, 3, 64, 96)
+    image[:, :, 16:32, 48:64] = -2
+    assert int(model(image)[1][0, 1].argmax()) == 6 + 3  # of 4 x 6 places
+
+
 def test_images_are_described_by_what_is_highest_and_by_what_goes_together():
     model = build_model(["a", "b"], PRESETS["fast"])
     generator = torch.Generator().manual_seed(0)
-    features, texture = (torch.rand(3, count, 4, 5, generator=generator) for count in (448, 192))
-    described = describe(features, model.turn(texture), model.first, model.second)
+    features, texture, colors = (
+        torch.rand(3, count, 4, 5, generator=generator) for count in (448, 192, 4)
+    )
+    along = model.turn(texture)
+    described = describe(features, along, colors, model.first, model.second)
     assert torch.equal(described[:, :448], features.amax((2, 3)))
     spreads, correlations = [], []
     for part, count in zip(texture.split([64, 128], dim=1), AXES):
@@ -138,7 +156,10 @@ def test_images_are_described_by_what_is_highest_and_by_what_goes_together():
         together = torch.stack([torch.cov(image, correction=0) for image in rows])
         together = together / (variances[:, :, None] * variances[:, None]).sqrt()
         correlations.append(together[:, *torch.triu_indices(count, count, 1)])
-    expected = torch.cat([*spreads, *correlations], 1)
+    of_colors = [colors.mean((2, 3)), colors.std((2, 3), correction=0)]
+    of_colors += [colors[:, 3:].flatten(1).max(1).values[:, None]]
+    of_colors += [colors[:, 3:].flatten(1).min(1).values[:, None]]
+    expected = torch.cat([*spreads, *correlations, *of_colors], 1)
     torch.testing.assert_close(described[:, 448:], expected, atol=1e-5, rtol=1e-4)
 
 
@@ -182,9 +203,12 @@ def test_the_probe_tells_classes_apart_that_features_tell_apart(tmp_path):
     assert found == [0] * 4 + [1] * 4
     with torch.inference_mode(), mixed_precision(torch.device("cpu")):
         looked = model.look(normalise(torch.stack([images_of(e) for e in examples])))
-    features, texture = (maps.float() for maps in looked)
-    described = describe(features, model.turn(texture), model.first, model.second)
+    features, texture, colors = (maps.float() for maps in looked)
+    described = describe(features, model.turn(texture), colors, model.first, model.second)
     assert torch.allclose(model.center, described.mean(0), atol=1e-4)
+    spread = described.std(0, correction=0).clamp(min=LEAST_SPREAD)
+    assert torch.allclose(model.spread[:-10], spread[:-10], rtol=1e-2)
+    assert torch.allclose(model.spread[-10:], spread[-10:] / COLOR_WEIGHT, rtol=1e-2)
 
 
 def images_of(example):

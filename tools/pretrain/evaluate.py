@@ -19,7 +19,7 @@ tile, sheet or fruit, or on dev, which is the first of them; test is for reporti
 import argparse
 import csv
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,21 +30,20 @@ from PIL import Image
 from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.nn import functional
 from train import normalise
 
-from workbench.engine.classification.model import describe, find_pairs
-from workbench.engine.classification.probe import choose_axes
+from workbench.engine.classification.model import COLOR_FACTS, describe, find_colors, find_pairs
+from workbench.engine.classification.probe import COLOR_WEIGHT, choose_axes
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 SIDE = 256
 SHOTS = (5, 10, 20)
 DRAWS = 10
 POOL, MEMORY = 20_000, 2_000
-COLORS = 3
+CHANNELS = 3  # red, green and blue
 SHRINKAGE = 0.01  # of the mean variance, added to that of each direction
 HOT_SHARE = 0.01  # of the patches, the farthest, whose mean distance is the score of an image
 EXPOSURE = "1"  # the only one that normal and defective magnetic tiles have in common
@@ -80,7 +79,7 @@ class Patches:
 
     def sizes(self, trunk: Trunk) -> list[int]:
         """Return how many channels are of each map."""
-        return trunk.channels[self.maps] + [COLORS] * self.colors
+        return trunk.channels[self.maps] + [CHANNELS] * self.colors
 
 
 PATCHES = (
@@ -99,13 +98,14 @@ class Look:
     """What a network sees in an image.
 
     highest, mean: (C,), of strides 4, 8 and 16. last: (L,), the mean of the last map. texture:
-    float16 (D, h, w), the smoothed features of strides 4 and 8.
+    float16 (D, h, w), the smoothed features of strides 4 and 8. colors: (4, h, w).
     """
 
     highest: torch.Tensor
     mean: torch.Tensor
     last: torch.Tensor
     texture: torch.Tensor
+    colors: torch.Tensor
 
 
 Read = Callable[[list[Look], list[Look]], list[np.ndarray]]
@@ -251,8 +251,8 @@ def find_anomalies(
     return float(roc_auc_score([row["label"] != NORMAL[name] for row in test], scores))
 
 
-def look_at(maps: list[torch.Tensor]) -> Look:
-    """Return what there is to see in an image's maps."""
+def look_at(maps: list[torch.Tensor], image: torch.Tensor) -> Look:
+    """Return what there is to see in an image (1, 3, SIDE, SIDE) and its maps."""
     middle, last = (part.shape[2:] for part in maps[1:3])
     averaged = [functional.adaptive_avg_pool2d(part, last) for part in maps[:3]]
     texture = torch.cat([functional.adaptive_avg_pool2d(maps[0], middle), maps[1]], 1)
@@ -262,6 +262,7 @@ def look_at(maps: list[torch.Tensor]) -> Look:
         torch.cat([part.mean((2, 3)) for part in averaged], 1)[0],
         maps[-1].mean((2, 3))[0],
         smoothed[0].half(),
+        find_colors(image)[0],
     )
 
 
@@ -271,7 +272,8 @@ def measure_few(name: str, trunk: Trunk, part: str) -> list[list[float]]:
     folder = SHARED / "data" / name
     splits = split_rows(read_rows(name), part, group)
     rows = {row["image"]: row for split in splits for half in split for row in half}
-    looks = {key: look_at(trunk(read_image(folder / key))) for key in rows}
+    images = ((key, read_image(folder / key)) for key in rows)
+    looks = {key: look_at(trunk(image), image) for key, image in images}
     found = []
     for split in splits:
         known, asked = ([looks[row["image"]] for row in half] for half in split)
@@ -287,15 +289,17 @@ def measure_few(name: str, trunk: Trunk, part: str) -> list[list[float]]:
 
 def read_wide(known: list[Look], asked: list[Look]) -> list[np.ndarray]:
     """Return what images to learn from and others are described by: mean and highest features."""
-    return [
+    return standardise(
         torch.stack([torch.cat([look.mean, look.highest]) for look in looks]).numpy()
         for looks in (known, asked)
-    ]
+    )
 
 
 def read_last(known: list[Look], asked: list[Look]) -> list[np.ndarray]:
     """Return the mean of the last map of images to learn from and of others."""
-    return [torch.stack([look.last for look in looks]).numpy() for looks in (known, asked)]
+    return standardise(
+        torch.stack([look.last for look in looks]).numpy() for looks in (known, asked)
+    )
 
 
 def read_as_room(channels: list[int]) -> Read:
@@ -305,10 +309,13 @@ def read_as_room(channels: list[int]) -> Read:
     def read(known: list[Look], asked: list[Look]) -> list[np.ndarray]:
         textures = torch.stack([look.texture for look in known]).float()
         compared = (choose_axes(textures, channels[:2]), *pairs)
-        return [
+        described = standardise(
             np.concatenate([describe_as_room(look, *compared) for look in looks])
             for looks in (known, asked)
-        ]
+        )
+        for part in described:
+            part[:, -COLOR_FACTS:] *= COLOR_WEIGHT
+        return described
 
     return read
 
@@ -318,7 +325,15 @@ def describe_as_room(
 ) -> np.ndarray:
     """Return the highest features of an image, and how those along axes go together: (1, D)."""
     along = torch.einsum("dhw,ad->ahw", look.texture.float(), axes)
-    return describe(look.highest[None, :, None, None], along[None], first, second).numpy()
+    highest, colors = look.highest[None, :, None, None], look.colors[None]
+    return describe(highest, along[None], colors, first, second).numpy()
+
+
+def standardise(described: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Return descriptions (N, D) of one scale each, by the first of them."""
+    known, *others = described
+    scale = StandardScaler().fit(known)
+    return [scale.transform(part) for part in (known, *others)]
 
 
 def learn_few(
@@ -337,7 +352,7 @@ def learn_few(
             [rng.permutation(np.flatnonzero(known_y == k))[:shots] for k in np.unique(known_y)]
         )
         known_x, asked_x = read([known[row] for row in rows], asked)
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+        classifier = LogisticRegression(C=0.01, max_iter=500)
         classifier.fit(known_x, known_y[rows])
         found.append(balanced_accuracy_score(asked_y, classifier.predict(asked_x)))
     return float(np.mean(found))

@@ -10,10 +10,11 @@ import torch
 from ..data import normalise
 from ..device import mixed_precision
 from ..probe import AT_ONCE, LEAST_SPREAD, Views, fit_logistic, measure_scale
-from .model import AXES, ClassificationModel, block_diagonal, describe
+from .model import AXES, COLOR_FACTS, ClassificationModel, block_diagonal, describe
 
 VIEWS = 4  # of each image: as it is, and varied
 AXES_FROM = 64  # views that the axes are chosen by
+COLOR_WEIGHT = 3.0  # of what colors say, which are few, beside one feature
 PENALTY = 100.0  # on half the squares of the weights, beside the loss of all images
 
 
@@ -32,6 +33,7 @@ def fit_probe(model: ClassificationModel, views: Views, class_weights: torch.Ten
             answers += targets
     described = torch.cat(seen)
     center, spread = measure_scale(described)
+    spread[-COLOR_FACTS:] /= COLOR_WEIGHT
     kernel, bias = fit_logistic(
         (described - center) / spread,
         torch.tensor(answers, device=device),
@@ -53,20 +55,21 @@ def describe_views(
     waiting = deque(islice(looks, AXES_FROM // AT_ONCE))
     model.axes.copy_(choose_axes(torch.cat([look[1] for look in waiting]), model.compared))
     while look := waiting.popleft() if waiting else next(looks, None):  # each is then let go
-        features, texture, targets = look
-        yield describe(features, model.turn(texture), model.first, model.second), targets
+        features, texture, colors, targets = look
+        along = model.turn(texture)
+        yield describe(features, along, colors, model.first, model.second), targets
 
 
 def look_at(
     model: ClassificationModel, views: Views
-) -> Iterator[tuple[torch.Tensor, torch.Tensor, tuple[Any, ...]]]:
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, tuple[Any, ...]]]:
     """Yield what the model looks at in views, float32, with their classes; AT_ONCE together."""
     device = model.center.device
     for inputs, targets in views:
         images = normalise(inputs.to(device))
         with mixed_precision(device):
-            features, texture = model.look(images)
-        yield features.float(), texture.float(), targets
+            features, texture, colors = model.look(images)
+        yield features.float(), texture.float(), colors.float(), targets
 
 
 def choose_axes(texture: torch.Tensor, widths: Sequence[int]) -> torch.Tensor:
