@@ -16,7 +16,7 @@ from ..backbone import Backbone, Network, build_backbone
 
 PRESETS = TASK_PRESETS["anomaly"]
 STRIDE = 8  # pixels from one patch to the next
-COLORS = 3  # channels that say what color a patch has
+COLORS = 3  # channels that say how a patch differs in color
 PLACES = 2  # channels that say where it is: y and x
 STAGES = Backbone.strides.index(STRIDE)  # of the backbone: later ones are left out
 CHUNK = 512  # memory rows that are compared at a time, to bound what that takes
@@ -66,11 +66,12 @@ class AnomalyModel(Network):
         """Return features, colors and places of images (N, 3, H, W), float (N, C, H / 8, W / 8).
 
         Features are the backbone's last map, or plain statistics where its weights are random. Of
-        each patch COLORS channels say what color it has, and the last PLACES where it is.
+        each patch COLORS channels say how its color differs from the image's mean, for the light
+        may change from day to day, and the last PLACES where it is.
         """
         is_taught = self.backbone.is_pretrained
         features = self.backbone(images)[-1] if is_taught else measure_statistics(images)
-        colors = nn.functional.avg_pool2d(images, STRIDE)
+        colors = nn.functional.avg_pool2d(images - images.mean((2, 3), keepdim=True), STRIDE)
         return torch.cat([average(features), average(colors), locate(features)], dim=1)
 
     def describe_patches(self, images: torch.Tensor) -> torch.Tensor:
