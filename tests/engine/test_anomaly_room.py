@@ -22,6 +22,7 @@ from workbench.engine.anomaly import (
     train,
 )
 from workbench.engine.anomaly.memory import (
+    COLOR_WEIGHT,
     POOL,
     Cover,
     Moments,
@@ -184,7 +185,7 @@ def test_decorrelated_channels_have_one_spread_whatever_they_had_before():
     assert alike.abs().max() < 0.05
 
 
-def test_all_colors_count_as_much_as_all_features_and_places_stay():
+def test_all_colors_have_one_weight_beside_all_features_and_places_stay():
     generator = torch.Generator().manual_seed(5)
     features = torch.randn(4000, 15, generator=generator)
     features[:, 10:13] = (
@@ -193,7 +194,7 @@ def test_all_colors_count_as_much_as_all_features_and_places_stay():
     projection = build_projection(Moments.of(features), colors=3, places=2)
     squares = ((features - features.mean(0)) @ projection).square()
     assert squares[:, :10].sum(1).mean() == pytest.approx(1, abs=0.05)
-    assert squares[:, 10:13].sum(1).mean() == pytest.approx(1, abs=0.05)
+    assert squares[:, 10:13].sum(1).mean() == pytest.approx(COLOR_WEIGHT**2, abs=0.02)
     assert projection[13:, 13:].equal(torch.eye(2))
 
 
@@ -213,6 +214,16 @@ def test_a_spot_of_the_same_brightness_and_another_color_is_found(tmp_path):
         for verdict in VERDICTS
     )
     assert max(normal) < min(tinted)
+
+
+def test_more_light_all_over_is_no_other_color():
+    model = build_model(VERDICTS, TINY)
+    images = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(8))
+    colors, lit = (model.describe(part)[:, -5:-2] for part in (images, images + 0.3))
+    assert colors.shape == (2, 3, 8, 12)
+    torch.testing.assert_close(lit, colors)
+    images[:, 0, :8, :8] += 1
+    assert (model.describe(images)[:, -5, 0, 0] > colors[:, 0, 0, 0] + 0.2).all()
 
 
 def test_heatmap_is_half_exactly_at_the_line():

@@ -13,6 +13,7 @@ import torch
 POOL = 30_000  # patches that the memory is chosen from
 SHRINKAGE = 0.01  # of the mean variance, added to that of each direction
 PLACE_WEIGHT = 1.0  # of half the image: two normal patches are 1.4 apart, on average
+COLOR_WEIGHT = 0.5  # of all colors, beside all features
 LOWEST_SPREAD = 1e-4  # of a channel: below, it says nothing
 ROWS_AT_ONCE = 256  # to bound what comparing rows with the pool takes
 
@@ -192,12 +193,15 @@ def build_projection(moments: Moments, colors: int, places: int) -> torch.Tensor
     """Return the matrix (C, C) that makes patches comparable, float32.
 
     The last `places` channels say where a patch is, -1 to 1. Those before them, features and then
-    `colors` channels, are decorrelated: all colors count as much as all features.
+    `colors` channels, are decorrelated.
     """
     projection = PLACE_WEIGHT * torch.eye(len(moments.total))
     where = len(moments.total) - places
-    for part in (slice(where - colors), slice(where - colors, where)):
-        projection[part, part] = decorrelate(moments.covariance[part, part])
+    for part, weight in (
+        (slice(where - colors), 1.0),
+        (slice(where - colors, where), COLOR_WEIGHT),
+    ):
+        projection[part, part] = weight * decorrelate(moments.covariance[part, part])
     return projection
 
 
