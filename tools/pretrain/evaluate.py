@@ -83,7 +83,7 @@ class Patches:
 
 
 PATCHES = (
-    Patches(slice(1, 2), colors=True),  # of stride 8, as the room reads
+    Patches(slice(1, 2), colors=True),  # of stride 8
     Patches(slice(1, 2), colors=False),
     Patches(slice(1, 3), colors=False),  # of strides 8 and 16
 )
