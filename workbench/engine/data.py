@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from ..tasks.framing import (
 from .backbone import MEAN, STD
 from .device import cache_budget_bytes
 
+Item = TypeVar("Item")
 DEV_FRAMES = 32  # how many network inputs of the dev images a round of training may cost
 
 
@@ -79,13 +80,13 @@ def usual_input(examples: Sequence[Example], side: int) -> tuple[int, int]:
     return height, width
 
 
-def pick_evenly(examples: Sequence[Example], count: int) -> list[Example]:
-    """Return at most count of the examples, in their order and evenly spread over it.
+def pick_evenly(items: Sequence[Item], count: int) -> list[Item]:
+    """Return at most count of the items, in their order and evenly spread over it.
 
     Neighbors are often alike: images come in the order of their folders, one class after another.
     """
-    count = min(count, len(examples))
-    return [examples[i * len(examples) // count] for i in range(count)]
+    count = min(count, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
 
 
 def choose_dev(dev: Sequence[Example], framing: Framing) -> list[Example]:

@@ -9,7 +9,7 @@ import torch
 from ..tasks import Task
 from ..tasks.framing import Frame, cut_input, make_frames
 from .backbone import Network
-from .data import ScaledImages, normalise, to_tensor
+from .data import ScaledImages, normalise, pick_evenly, to_tensor
 from .device import mixed_precision
 from .monitor import Monitor
 
@@ -56,7 +56,7 @@ def show_some(
 
     They are spread over all images: the first ones are often of one class.
     """
-    drawn, shown = [], {index * len(images) // PREVIEWED for index in range(PREVIEWED)}
+    drawn, shown = [], pick_evenly(range(len(images)), PREVIEWED)
     for index, prediction in enumerate(predictions):
         if index in shown:
             example = images.examples[index]
