@@ -23,16 +23,23 @@ from workbench.engine.anomaly import (
 )
 from workbench.engine.anomaly.memory import (
     COLOR_WEIGHT,
+    PEAK_PRIOR,
     POOL,
     Cover,
     Moments,
-    PatchPool,
+    Pool,
+    build_peak_projection,
     build_projection,
     choose_coreset,
     decorrelate,
     sample_patches,
 )
-from workbench.engine.anomaly.model import AnomalyModel, nearest_squares
+from workbench.engine.anomaly.model import (
+    AnomalyModel,
+    Comparison,
+    measure_distances,
+    nearest_squares,
+)
 from workbench.engine.anomaly.train import MARGIN, DistanceMaps, calibrate
 from workbench.engine.data import ScaledImages, normalise, to_tensor
 from workbench.engine.export import export_network
@@ -126,7 +133,7 @@ def test_cover_without_an_image_is_what_its_patches_do_not_decide():
     generator = torch.Generator().manual_seed(6)
     features, sources = torch.randn(300, 3, generator=generator), torch.arange(300) % 4
     chosen = choose_coreset(features, 60, seed=0)
-    cover = Cover(PatchPool(features, sources), chosen)
+    cover = Cover(Pool(features, sources), chosen)
     for image in range(4):
         rows, others = cover.without(image), (sources != image).nonzero()[:, 0]
         assert len(set(rows.tolist())) == len(chosen)
@@ -142,7 +149,7 @@ def test_cover_without_an_image_is_what_its_patches_do_not_decide():
 def test_cover_of_equal_images_holds_without_either():
     features = torch.tensor([[0.0, 1.0], [2.0, 0.0]]).repeat(2, 1)
     sources = torch.tensor([0, 0, 1, 1])
-    cover = Cover(PatchPool(features, sources), choose_coreset(features, 10, seed=0))
+    cover = Cover(Pool(features, sources), choose_coreset(features, 10, seed=0))
     for image in (0, 1):
         assert sorted(features[cover.without(image)].tolist()) == [[0.0, 1.0], [2.0, 0.0]]
 
@@ -219,25 +226,62 @@ def test_a_spot_of_the_same_brightness_and_another_color_is_found(tmp_path):
 def test_more_light_all_over_is_no_other_color():
     model = build_model(VERDICTS, TINY)
     images = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(8))
-    colors, lit = (model.describe(part)[:, -5:-2] for part in (images, images + 0.3))
+    colors, lit = (model.describe(part)[0][:, -5:-2] for part in (images, images + 0.3))
     assert colors.shape == (2, 3, 8, 12)
     torch.testing.assert_close(lit, colors)
     images[:, 0, :8, :8] += 1
-    assert (model.describe(images)[:, -5, 0, 0] > colors[:, 0, 0, 0] + 0.2).all()
+    assert (model.describe(images)[0][:, -5, 0, 0] > colors[:, 0, 0, 0] + 0.2).all()
+
+
+def compare_with_black(model: AnomalyModel) -> Comparison:
+    """What a black image shows is normal; everything counts as it is, peaks do not."""
+    patches, peaks = model.describe(torch.zeros(1, 3, 64, 64))
+    channels = patches.shape[1]
+    normal = patches[0].flatten(1).T[:1]
+    return Comparison(
+        torch.zeros(channels),
+        torch.eye(channels),
+        normal,
+        torch.zeros(peaks.shape[1]),
+        torch.zeros(peaks.shape[1], peaks.shape[1]),
+    )
 
 
 def test_heatmap_is_half_exactly_at_the_line():
     model = build_model(VERDICTS, TINY)
-    model.center, model.projection = torch.zeros(20), torch.eye(20)
-    model.memory = model.describe_patches(torch.zeros(1, 3, 64, 64)).reshape(-1, 20)[:1]
+    model.compared = compare_with_black(model)
     image = torch.full((1, 3, 64, 64), 0.7)
-    patches = model.describe_patches(image)
-    distances = model.measure_distances(patches, model.memory)
+    distances = measure_distances(*model.describe(image), model.compared)
     model.line.fill_(float(distances[0, 4, 4]))
     (heatmap,) = model.eval()(image)
     assert heatmap.shape == (1, 8, 8)
     assert float(heatmap[0, 4, 4]) == 0.5
     assert torch.allclose(heatmap, distances / (distances + model.line))
+
+
+def test_all_of_an_image_counts_more_where_its_peaks_are_unusual():
+    model = build_model(VERDICTS, TINY)
+    plain = compare_with_black(model)
+    seen = model.describe(torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(9)))
+    peaks = seen[1]
+    around_first = replace(plain, peak_center=peaks[0], peak_projection=torch.eye(peaks.shape[1]))
+    as_it_is, weighed = (measure_distances(*seen, part) for part in (plain, around_first))
+    assert weighed[0].equal(as_it_is[0])
+    expected = (1 + torch.linalg.vector_norm(peaks[1] - peaks[0])).sqrt()
+    assert expected > 1.02
+    torch.testing.assert_close(weighed[1], as_it_is[1] * expected)
+
+
+def test_peaks_vary_as_patches_do_until_images_tell():
+    generator = torch.Generator().manual_seed(10)
+    patches = Moments.of(torch.randn(2000, 6, generator=generator) * torch.arange(1, 7))
+    few, many = (torch.randn(count, 4, generator=generator) * 0.1 for count in (2, 50 * PEAK_PRIOR))
+    of_few, of_many = (build_peak_projection(Moments.of(part), patches) for part in (few, many))
+    assert of_few.shape == of_many.shape == (4, 4)
+    moved = torch.eye(4)  # by one, in each feature
+    by_few, by_many = (torch.linalg.vector_norm(moved @ part, dim=1) for part in (of_few, of_many))
+    assert by_few.argsort(descending=True).tolist() == [0, 1, 2, 3]  # wide ones count less
+    assert (by_many > 2 * by_few).all()
 
 
 def test_what_is_normal_at_one_place_is_not_at_another(tmp_path):
@@ -257,19 +301,23 @@ def test_what_is_normal_at_one_place_is_not_at_another(tmp_path):
 
 def test_trained_heatmap_equals_brute_force(tmp_path):
     model, _ = train_tiny(tmp_path, [draw_noise(seed) for seed in range(4)])
-    assert model.memory.shape == (40, 20)
+    compared = model.compared
+    assert compared.memory.shape == (40, 20)
     image = normalise(to_tensor(draw_noise(9, "abnormal").image)[None])
     with torch.inference_mode():
-        patches = (model.describe(image)[0] - model.center[:, None, None]).numpy()
-        patches = np.einsum("chw,cd->hwd", patches, model.projection.numpy())
+        features, peaks = model.describe(image)
+        patches = (features[0] - compared.center[:, None, None]).numpy()
+        patches = np.einsum("chw,cd->hwd", patches, compared.projection.numpy())
         (heatmap,) = model(image)
-    gaps = patches[:, :, None] - model.memory.numpy()
+    gaps = patches[:, :, None] - compared.memory.numpy()
     nearest = np.sqrt(np.square(gaps).sum(-1)).min(-1)
     smooth = [
         [nearest[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].mean() for x in range(8)]
         for y in range(8)
     ]
-    expected = np.array(smooth) / (np.array(smooth) + float(model.line))
+    unusual = np.linalg.norm((peaks[0] - compared.peak_center) @ compared.peak_projection)
+    smooth = np.sqrt(1 + unusual) * np.array(smooth)
+    expected = smooth / (smooth + float(model.line))
     assert np.allclose(heatmap[0].numpy(), expected, atol=1e-4)
 
 
@@ -309,7 +357,7 @@ def test_abnormal_training_images_teach_nothing(tmp_path):
     alone, framing = train_tiny(tmp_path, normal)
     abnormal = [draw_noise(seed, "abnormal") for seed in range(20, 23)]
     mixed, _ = train_tiny(tmp_path, [abnormal[0], *normal, *abnormal[1:]])
-    assert alone.memory.equal(mixed.memory)
+    assert alone.compared.memory.equal(mixed.compared.memory)
     assert alone.line.equal(mixed.line)
     scores = [p.score for p in predict_all(mixed, framing, abnormal)]
     assert min(scores) > 0.7
@@ -320,9 +368,9 @@ def test_same_seed_gives_the_same_network(tmp_path):
     first, _ = train_tiny(tmp_path, examples, seed=3)
     again, _ = train_tiny(tmp_path, examples, seed=3)
     other, _ = train_tiny(tmp_path, examples, seed=4)
-    assert first.memory.equal(again.memory)
+    assert first.compared.memory.equal(again.compared.memory)
     assert first.line.equal(again.line)
-    assert not first.memory.equal(other.memory)
+    assert not first.compared.memory.equal(other.compared.memory)
 
 
 @pytest.mark.parametrize("normals", [0, 1])
@@ -340,7 +388,7 @@ def test_cancelled_training_stops(tmp_path):
 
 def test_short_time_still_gives_a_model(tmp_path):
     model, framing = train_tiny(tmp_path, [draw_noise(s) for s in range(30)], time_limit=1.0)
-    assert 1 <= len(model.memory) <= 40
+    assert 1 <= len(model.compared.memory) <= 40
     (prediction,) = predict_all(model, framing, [draw_noise(1, "abnormal")])
     assert prediction.is_abnormal
 

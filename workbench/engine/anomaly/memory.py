@@ -12,6 +12,8 @@ import torch
 
 POOL = 30_000  # patches that the memory is chosen from
 SHRINKAGE = 0.01  # of the mean variance, added to that of each direction
+PEAK_SHRINKAGE = 1.0  # the same for peaks, of which there are few
+PEAK_PRIOR = 10  # rows of peaks that vary as patches do, beside those that were seen
 PLACE_WEIGHT = 1.0  # of half the image: two normal patches are 1.4 apart, on average
 COLOR_WEIGHT = 0.5  # of all colors, beside all features
 LOWEST_SPREAD = 1e-4  # of a channel: below, it says nothing
@@ -19,8 +21,8 @@ ROWS_AT_ONCE = 256  # to bound what comparing rows with the pool takes
 
 
 @dataclass(frozen=True)
-class PatchPool:
-    """A sample of the patches of normal images.
+class Pool:
+    """What was seen of normal images: a sample of their patches, or the peaks of each.
 
     features: float32 (P, C). sources: int64 (P,), the index of the image each comes from.
     """
@@ -31,7 +33,7 @@ class PatchPool:
 
 def sample_patches(
     inputs: Iterable[tuple[int, torch.Tensor]], count: int, generator: torch.Generator
-) -> PatchPool:
+) -> Pool:
     """Return a pool of at most POOL patches: as many of each input, at random places.
 
     inputs: (index of the image, patches float (P, C)), `count` of them, or fewer: it may end early.
@@ -49,7 +51,7 @@ def sample_patches(
         sources[start:end] = index
         if end == POOL:
             break
-    return PatchPool(features[:end], sources[:end])
+    return Pool(features[:end], sources[:end])
 
 
 def choose_coreset(
@@ -103,7 +105,7 @@ class Cover:
     chosen: int64 (M,), its rows of the pool.
     """
 
-    def __init__(self, pool: PatchPool, chosen: torch.Tensor) -> None:
+    def __init__(self, pool: Pool, chosen: torch.Tensor) -> None:
         self.pool, self.chosen = pool, chosen
         self.owners = pool.sources[chosen]
 
@@ -175,16 +177,16 @@ class Moments:
         return self.products / self.count - torch.outer(mean, mean)
 
 
-def decorrelate(covariance: torch.Tensor) -> torch.Tensor:
+def decorrelate(covariance: torch.Tensor, shrinkage: float = SHRINKAGE) -> torch.Tensor:
     """Return the matrix (C, C) that gives channels of that covariance one spread, uncorrelated.
 
     Directions in which normal patches hardly vary are those in which defects show (PaDiM, Defard et
-    al., 2021); they are blown up no more than SHRINKAGE allows. Squared distances are means over
+    al., 2021); they are blown up no more than shrinkage allows. Squared distances are means over
     the channels.
     """
     spread = covariance.diagonal().clamp(min=0).sqrt().clamp(min=LOWEST_SPREAD)
     values, vectors = torch.linalg.eigh(covariance / torch.outer(spread, spread))
-    values = values.clamp(min=0) + SHRINKAGE * values.mean().clamp(min=1e-6)
+    values = values.clamp(min=0) + shrinkage * values.mean().clamp(min=1e-6)
     whitening = torch.div(vectors, values.sqrt()) / spread[:, None]
     return (whitening / math.sqrt(len(spread))).float()
 
@@ -203,6 +205,17 @@ def build_projection(moments: Moments, colors: int, places: int) -> torch.Tensor
     ):
         projection[part, part] = weight * decorrelate(moments.covariance[part, part])
     return projection
+
+
+def build_peak_projection(peaks: Moments, patches: Moments) -> torch.Tensor:
+    """Return the matrix (F, F) that makes peaks of images comparable, float32.
+
+    The first F channels of the patches are what the peaks are the highest of: how much these vary
+    stands in for how much peaks do, where few images tell.
+    """
+    expected = patches.covariance.diagonal()[: len(peaks.total)].diag()
+    both = (peaks.count * peaks.covariance + PEAK_PRIOR * expected) / (peaks.count + PEAK_PRIOR)
+    return decorrelate(both, PEAK_SHRINKAGE)
 
 
 def shuffle(count: int, seed: int) -> Sequence[int]:

@@ -2,11 +2,14 @@
 
 Source: PatchCore (Roth et al., 2022): features of a middle layer, averaged locally, and a memory of
 patches of normal images. What is normal depends on where it is (PaDiM, Defard et al., 2021), so a
-patch's place counts too, and so does its color, which the features hardly tell. Where the backbone
-has learned nothing, plain statistics of contrast and edges stand in for its features.
+patch's place counts too, and so does its color, which the features hardly tell. What an image as a
+whole shows weighs its patches: how far the highest of each feature, its peaks, lie from those of
+normal images (Rippel et al., 2021). Where the backbone has learned nothing, plain statistics of
+contrast and edges stand in for its features.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch import nn
@@ -22,18 +25,34 @@ STAGES = Backbone.strides.index(STRIDE)  # of the backbone: later ones are left 
 CHUNK = 512  # memory rows that are compared at a time, to bound what that takes
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What images are compared with.
+
+    center (C,) and projection (C, D) make patches comparable; memory (M, D) holds normal ones.
+    peak_center (F,) and peak_projection (F, F) do the same for the peaks of images; those of normal
+    images are around 0 then. All float.
+    """
+
+    center: torch.Tensor
+    projection: torch.Tensor
+    memory: torch.Tensor
+    peak_center: torch.Tensor
+    peak_projection: torch.Tensor
+
+    def to(self, device: torch.device) -> "Comparison":
+        """Return it on a device."""
+        return Comparison(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
 class AnomalyModel(Network):
     """How abnormal every patch is, on the run's one fixed scale.
 
-    Buffers, all that training finds: center float (C,) and projection float (C, D) make features
-    comparable; memory float (M, D) holds normal patches; line float () is the distance that is
+    Buffers, all that training finds: those of a Comparison; line, float (), is the distance that is
     0.5 on the heat map.
     """
 
     output_names = ("heatmap",)
-    center: torch.Tensor
-    projection: torch.Tensor
-    memory: torch.Tensor
     line: torch.Tensor
 
     def __init__(self, weights: str) -> None:
@@ -41,17 +60,26 @@ class AnomalyModel(Network):
         self.backbone = build_backbone(weights)
         self.backbone.stages = self.backbone.stages[:STAGES]
         self.backbone.requires_grad_(False)
-        self.register_buffer("center", torch.zeros(0))
-        self.register_buffer("projection", torch.zeros(0, 0))
-        self.register_buffer("memory", torch.zeros(0, 0))
+        for field in fields(Comparison):
+            self.register_buffer(field.name, torch.zeros(0))
         self.register_buffer("line", torch.ones(()))
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
         """Return the heat map (N, H / 8, W / 8) of normalised float (N, 3, H, W) images: 0..1."""
         # Distances are small differences of large numbers: bfloat16 would round them away.
         with torch.autocast(images.device.type, enabled=False):
-            distances = self.measure_distances(self.describe_patches(images.float()), self.memory)
+            distances = measure_distances(*self.describe(images.float()), self.compared)
             return (distances / (distances + self.line),)
+
+    @property
+    def compared(self) -> Comparison:
+        """What training found that images are compared with; it can be set."""
+        return Comparison(**{field.name: getattr(self, field.name) for field in fields(Comparison)})
+
+    @compared.setter
+    def compared(self, found: Comparison) -> None:
+        for name, values in vars(found.to(self.line.device)).items():
+            setattr(self, name, values)
 
     def move_scale(self, threshold: float) -> float:
         """Move the scale so that what scored `threshold` scores 0.5, and return 0.5.
@@ -62,27 +90,34 @@ class AnomalyModel(Network):
             self.line.mul_(threshold / (1 - threshold))
         return 0.5
 
-    def describe(self, images: torch.Tensor) -> torch.Tensor:
-        """Return features, colors and places of images (N, 3, H, W), float (N, C, H / 8, W / 8).
+    def describe(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the patches of images (N, 3, H, W), (N, C, H / 8, W / 8), and peaks, (N, F).
 
-        Features are the backbone's last map, or plain statistics where its weights are random. Of
-        each patch COLORS channels say how its color differs from the image's mean, for the light
-        may change from day to day, and the last PLACES where it is.
+        Patches: features, colors and places. Features are the backbone's last map, or plain
+        statistics where its weights are random. COLORS channels say how a patch's color differs
+        from the image's mean, for the light may change from day to day, and the last PLACES where
+        it is. Peaks: the highest of each feature, before it is averaged.
         """
         is_taught = self.backbone.is_pretrained
         features = self.backbone(images)[-1] if is_taught else measure_statistics(images)
         colors = nn.functional.avg_pool2d(images - images.mean((2, 3), keepdim=True), STRIDE)
-        return torch.cat([average(features), average(colors), locate(features)], dim=1)
+        patches = torch.cat([average(features), average(colors), locate(features)], dim=1)
+        return patches, features.amax((2, 3))
 
-    def describe_patches(self, images: torch.Tensor) -> torch.Tensor:
-        """Return what the memory compares of images (N, 3, H, W): float (N, H / 8, W / 8, D)."""
-        return project(self.describe(images), self.center, self.projection)
 
-    def measure_distances(self, patches: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-        """Return how far patches (N, h, w, D) are from the memory (M, D), smoothed: (N, h, w)."""
-        nearest = nearest_squares(patches.flatten(0, 2), memory)  # (N h w,)
-        distances = nearest.clamp(min=0).sqrt().view(patches.shape[:3])
-        return average(distances[:, None])[:, 0]
+def measure_distances(
+    patches: torch.Tensor, peaks: torch.Tensor, compared: Comparison
+) -> torch.Tensor:
+    """Return how far patches (N, C, h, w) are from the memory, smoothed: (N, h, w).
+
+    Those of an image whose peaks (N, F) are unusual count more: times the root of one and how
+    unusual they are, which is below 1 for normal images that were learned from.
+    """
+    rows = project(patches, compared.center, compared.projection)
+    nearest = nearest_squares(rows.flatten(0, 2), compared.memory)  # (N h w,)
+    distances = average(nearest.clamp(min=0).sqrt().view(rows.shape[:3])[:, None])[:, 0]
+    unusual = ((peaks - compared.peak_center) @ compared.peak_projection).square().sum(1).sqrt()
+    return distances * (1 + unusual).sqrt()[:, None, None]
 
 
 def project(features: torch.Tensor, center: torch.Tensor, projection: torch.Tensor) -> torch.Tensor:

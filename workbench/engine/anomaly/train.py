@@ -24,13 +24,14 @@ from ..monitor import Cancelled, Monitor
 from .memory import (
     Cover,
     Moments,
-    PatchPool,
+    Pool,
+    build_peak_projection,
     build_projection,
     choose_coreset,
     sample_patches,
     shuffle,
 )
-from .model import COLORS, PLACES, STRIDE, AnomalyModel, project
+from .model import COLORS, PLACES, STRIDE, AnomalyModel, Comparison, measure_distances
 
 LIGHT = 0.05  # how much brightness and contrast vary, as a fraction
 QUANTILE = 0.95  # of held-out normal images should stay below the line
@@ -111,9 +112,8 @@ def train(
     dev_order = shuffle(len(held_out), settings.seed)[:MOST_NORMALS]
     with torch.inference_mode():
         leave_out = fill_memory(model, images, settings, schedule)
-        whole = Comparison(model.center, model.projection, model.memory)
         maps = [
-            measure_image(model, dev_images, index, whole)
+            measure_image(model, dev_images, index, model.compared)
             for index in schedule.take(dev_order, CHOSEN, 0.9)
         ]
         if len(held_out) < ENOUGH_NORMALS:
@@ -123,7 +123,7 @@ def train(
                 for index in schedule.take(order, 0.9, 1.0)
             ]
     calibrate(model, maps)
-    monitor.on_epoch({"epoch": 1, "memory": len(model.memory), "line": float(model.line)})
+    monitor.on_epoch({"epoch": 1, "memory": len(model.compared.memory), "line": float(model.line)})
 
 
 def keep_normal(examples: Sequence[Example]) -> list[Example]:
@@ -160,18 +160,44 @@ class Schedule:
 
 def fill_memory(
     model: AnomalyModel, images: ScaledImages, settings: Settings, schedule: Schedule
-) -> Callable[[int], "Comparison"]:
-    """Set the model's memory from normal images, and how patches are compared with it.
+) -> Callable[[int], Comparison]:
+    """Set what the model compares images with, from normal ones.
 
-    Returns a function: leave_out(index) is both as if without that image. With few images it is the
-    projection that knows them too well: what varies little within them may vary more in others.
+    Returns a function: leave_out(index) is the same as if without that image. With few images it is
+    the projection that knows them too well: what varies little within them may vary more in others.
     """
+    seen = look_at(model, images, settings, schedule)
+    patches, peaks = (Moments.of(pool.features) for pool in seen)
+    features, sources = seen[0].features, seen[0].sources
+    projected = (features - patches.center) @ build_projection(patches, COLORS, PLACES)
+    chosen = choose_coreset(
+        projected,
+        settings.max_memory,
+        settings.seed,
+        lambda part: schedule.go_on(COLLECTED + (CHOSEN - COLLECTED) * part, CHOSEN),
+    )
+    cover = Cover(Pool(projected, sources), chosen)
+    model.compared = compare_with(features[chosen], patches, peaks)
+
+    def leave_out(index: int) -> Comparison:
+        of_image = (Moments.of(pool.features[pool.sources == index]) for pool in seen)
+        others = (whole - part for whole, part in zip((patches, peaks), of_image))
+        return compare_with(features[cover.without(index)], *others).to(model.line.device)
+
+    return leave_out
+
+
+def look_at(
+    model: AnomalyModel, images: ScaledImages, settings: Settings, schedule: Schedule
+) -> tuple[Pool, Pool]:
+    """Return a sample of the patches of normal images, and the peaks of each view of them."""
     order = shuffle(len(images), settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)  # for the augmentation
-
     frames = [len(make_frames(example.image_size, images.framing)) for example in images.examples]
     count = sum(frames) * (2 if settings.augment else 1)
+    peaks: list[torch.Tensor] = []
+    owners: list[int] = []
 
     def views(index: int) -> Iterator[tuple[torch.Tensor, Frame]]:
         yield from frame_inputs(images, index)
@@ -182,30 +208,25 @@ def fill_memory(
         for index in schedule.take(order, 0.0, COLLECTED):
             for inputs, frame in views(index):
                 height, width = frame.shrunk(STRIDE).content_size
-                features = model.describe(inputs.to(model.line.device))[0, :, :height, :width]
-                yield index, features.flatten(1).T  # (h w, C)
+                patches, highest = model.describe(inputs.to(model.line.device))
+                peaks.append(highest.cpu())
+                owners.append(index)
+                yield index, patches[0, :, :height, :width].flatten(1).T  # (h w, C)
 
     pool = sample_patches(describe(), count, generator)
-    moments = Moments.of(pool.features)
-    model.center, model.projection = moments.center, build_projection(moments, COLORS, PLACES)
-    patches = (pool.features - model.center) @ model.projection
-    chosen = choose_coreset(
-        patches,
-        settings.max_memory,
-        settings.seed,
-        lambda part: schedule.go_on(COLLECTED + (CHOSEN - COLLECTED) * part, CHOSEN),
+    return pool, Pool(torch.cat(peaks), torch.tensor(owners))
+
+
+def compare_with(rows: torch.Tensor, patches: Moments, peaks: Moments) -> Comparison:
+    """Return a comparison with patches (M, C), by the moments of all patches and of peaks."""
+    projection = build_projection(patches, COLORS, PLACES)
+    return Comparison(
+        patches.center,
+        projection,
+        (rows - patches.center) @ projection,
+        peaks.center,
+        build_peak_projection(peaks, patches),
     )
-    cover = Cover(PatchPool(patches, pool.sources), chosen)
-    model.memory = patches[chosen]
-    model.to(model.line.device)
-
-    def leave_out(index: int) -> Comparison:
-        others = moments - Moments.of(pool.features[pool.sources == index])
-        center, projection = others.center, build_projection(others, COLORS, PLACES)
-        memory = (pool.features[cover.without(index)] - center) @ projection
-        return Comparison(*(part.to(model.line.device) for part in (center, projection, memory)))
-
-    return leave_out
 
 
 def frame_inputs(
@@ -216,18 +237,6 @@ def frame_inputs(
     for frame in make_frames(images.examples[index].image_size, images.framing):
         inputs = to_tensor(cut_input(scaled, frame))[None]
         yield normalise(inputs if augment is None else augment(inputs)), frame
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What patches are compared with: buffers of the model, or what they would be.
-
-    center: float (C,). projection: float (C, D). memory: float (M, D).
-    """
-
-    center: torch.Tensor
-    projection: torch.Tensor
-    memory: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -249,9 +258,8 @@ def measure_image(
     """Return the distances of one image's patches from the memory."""
     maps, frames = [], []
     for inputs, frame in frame_inputs(images, index):
-        features = model.describe(inputs.to(compared.memory.device))
-        patches = project(features, compared.center, compared.projection)
-        maps.append(model.measure_distances(patches, compared.memory)[0].cpu().numpy())
+        seen = model.describe(inputs.to(compared.memory.device))
+        maps.append(measure_distances(*seen, compared)[0].cpu().numpy())
         frames.append(frame)
     return DistanceMaps(maps, frames)
 
