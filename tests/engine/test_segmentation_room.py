@@ -20,6 +20,7 @@ from workbench.engine.segmentation import (
     make_sample,
     make_target,
 )
+from workbench.engine.segmentation.paste import MOST_PASTED, PASTED, paste, paste_again
 from workbench.engine.segmentation.probe import choose_pixels, fit_probe, look_at
 from workbench.engine.segmentation.train import (
     build_augmentation,
@@ -247,3 +248,54 @@ def test_a_reader_on_random_features_learns_with_the_rest():
         for p in build_model(["a"], replace(FAST, backbone="random")).reader.parameters()
     )
     assert not any(p.requires_grad for p in build_model(["a"], FAST).reader.parameters())
+
+
+def spot(height=64, width=80, value=90):
+    """Return a gray image and its mask: a bright spot, of class 2, in its upper left."""
+    image = torch.full((3, height, width), value, dtype=torch.uint8)
+    mask = torch.zeros(height, width, dtype=torch.uint8)
+    image[:, 10:16, 10:18] += 60
+    mask[10:16, 10:18] = 2
+    return image, mask
+
+
+def test_what_is_pasted_keeps_its_shape_and_takes_the_light_of_its_place():
+    image, mask = spot()
+    dark = torch.full((3, 64, 80), 40, dtype=torch.uint8)
+    torch.manual_seed(3)
+    mixed, marked = paste(dark, torch.zeros_like(mask), image, mask)
+    pixels = (marked == 2).nonzero()
+    (top, left), (bottom, right) = pixels.amin(0).tolist(), pixels.amax(0).tolist()
+    assert (bottom + 1 - top, right + 1 - left) == (6, 8) and len(pixels) == 48
+    assert (mixed[:, marked == 2] == 100).all()  # 60 above what lies around it
+    assert (mixed[:, marked != 2] == 40).all()
+
+
+def test_images_often_hold_what_they_show_twice():
+    image, mask = spot()
+    torch.manual_seed(0)
+    pairs = [paste_again(image, mask) for _ in range(80)]
+    moved = [marked for _, marked in pairs if not marked.equal(mask)]
+    assert PASTED - 0.2 < len(moved) / len(pairs) < PASTED + 0.2
+    assert all((marked[mask == 2] == 2).all() for marked in moved)
+    assert any(int((marked == 2).sum()) == 2 * int((mask == 2).sum()) for marked in moved)
+
+
+def test_nothing_is_pasted_where_no_image_is():
+    image, mask = spot()
+    mask[:, 40:] = IGNORED
+    torch.manual_seed(1)
+    for _ in range(40):
+        mixed, marked = paste_again(image, mask)
+        assert (marked[:, 40:] == IGNORED).all() and (marked[:, :40] != IGNORED).all()
+        assert mixed[:, :, 40:].equal(image[:, :, 40:])
+
+
+def test_what_fills_an_image_or_is_not_there_stays_alone():
+    image, mask = spot()
+    wide = torch.zeros_like(mask)
+    wide[: int(MOST_PASTED * len(wide)) + 1] = 1
+    torch.manual_seed(2)
+    for alone in (torch.zeros_like(mask), torch.ones_like(mask), wide):
+        for _ in range(10):
+            assert paste_again(image, alone)[1].equal(alone)

@@ -1,6 +1,6 @@
 """How segmentation learns: crops at a scale that keeps thin things, cross entropy and Dice."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,9 +23,11 @@ from ..monitor import Monitor
 from ..predict import measure
 from ..probe import Views, probe_first
 from .model import SegmentationModel
+from .paste import paste_again
 from .probe import VIEWS, fit_probe
 
 TASK = find_task("segmentation")
+Augment = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 KEPT_SHARE = 0.85  # IoU of labels with themselves, after they went through the chosen scale
 COVERED = 0.4  # a scaled pixel is foreground where that share of it is
 HIGHEST_SCALE = 2.0
@@ -83,13 +85,17 @@ def make_target(label: MaskLabel, frame: Frame, classes: Sequence[str]) -> np.nd
     return scale_mask(label.mask, frame.scaled_size)
 
 
-def build_augmentation(settings: Settings) -> v2.Transform:
-    """Return what varies a training image and its mask: flips, small turns, size, light."""
-    return v2.Compose([vary_view(15, (0.85, 1.2), 0.05), vary_light()])
+def build_augmentation(settings: Settings) -> Augment:
+    """Return what varies a training image and its mask.
+
+    Flips, small turns, size, light; and what the mask holds is often pasted in once more.
+    """
+    vary = v2.Compose([vary_view(15, (0.85, 1.2), 0.05), vary_light()])
+    return lambda image, mask: paste_again(*vary(image, mask))
 
 
 def make_sample(
-    image: np.ndarray, target: np.ndarray, size: tuple[int, int], augment: v2.Transform
+    image: np.ndarray, target: np.ndarray, size: tuple[int, int], augment: Augment
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return one training crop, uint8 (3, h, w), and its mask (h, w), 255 where no image is."""
     top, left = choose_corner(target, size)

@@ -1,0 +1,78 @@
+"""What an image holds, pasted into it once more: few defects, at many places.
+
+Source: Simple Copy-Paste (Ghiasi et al., 2021), here within one image, for another's surface and
+light would show at the rim.
+"""
+
+import torch
+from torch.nn import functional
+
+from ..augment import IGNORED
+
+PASTED = 0.5  # share of the images that something is pasted into
+MOST_PASTED = 0.25  # of the pixels: what fills an image has no other place there
+RIM = 3  # pixels around it that are pasted too, and whose light is that of the new place
+SOFT = 3  # pixels that the edge of what is pasted is averaged over, twice
+
+
+def paste_again(image: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return an image, uint8 (3, h, w), and its mask (h, w), often with what it holds twice.
+
+    The copy is flipped at random and lies anywhere; its light is moved to that of the place.
+    """
+    share = float(find_area(mask).float().mean())
+    if not 0 < share <= MOST_PASTED or float(torch.rand(())) >= PASTED:
+        return image, mask
+    axes = [axis for axis in (-2, -1) if float(torch.rand(())) < 0.5]
+    return paste(image, mask, image.flip(axes), mask.flip(axes))
+
+
+def paste(
+    image: torch.Tensor, mask: torch.Tensor, source: torch.Tensor, source_mask: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return image and mask with what the source's mask holds, moved to a random place.
+
+    Images: uint8 (3, h, w). Masks: uint8 (h, w). As they are where none of it would be seen.
+    """
+    down, right = choose_move(mask, source_mask)
+    sides = (right, -right, down, -down)  # what is added at the left and the top, or cut off
+    moved = functional.pad(source, sides)
+    moved_mask = functional.pad(source_mask, sides, value=IGNORED)
+    is_known = (mask != IGNORED) & (moved_mask != IGNORED)
+    area = find_area(moved_mask) & is_known
+    wide = widen(area) & is_known
+    rim = wide & ~area
+    if not rim.any():
+        return image, mask
+    old, new = image.float(), moved.float()
+    new = new + (old[:, rim].mean(1) - new[:, rim].mean(1))[:, None, None]
+    opacity = torch.maximum(wide.float(), soften(wide)) * is_known
+    mixed = (old + opacity * (new - old)).round().clamp(0, 255).to(torch.uint8)
+    return mixed, torch.where(area, moved_mask, mask)
+
+
+def find_area(mask: torch.Tensor) -> torch.Tensor:
+    """Return where a mask (h, w) holds a class: bool (h, w)."""
+    return (mask > 0) & (mask != IGNORED)
+
+
+def choose_move(mask: torch.Tensor, source_mask: torch.Tensor) -> tuple[int, int]:
+    """Return how far down and right the middle of what a mask holds is to go: to a random place."""
+    places = (mask != IGNORED).nonzero()
+    place = places[int(torch.randint(len(places), ()))]
+    middle = find_area(source_mask).nonzero().float().mean(0).round().long()
+    down, right = (place - middle).tolist()
+    return down, right
+
+
+def widen(area: torch.Tensor) -> torch.Tensor:
+    """Return an area, bool (h, w), with all that is at most RIM pixels from it."""
+    return functional.max_pool2d(area[None].float(), 2 * RIM + 1, 1, RIM)[0] > 0
+
+
+def soften(area: torch.Tensor) -> torch.Tensor:
+    """Return an area, bool (h, w), as float with edges that are averaged twice."""
+    soft = area[None].float()
+    for _ in range(2):
+        soft = functional.avg_pool2d(soft, SOFT, 1, SOFT // 2)
+    return soft[0]
