@@ -21,7 +21,7 @@ from .tasks import find_task
 
 FEW = 10  # labeled images of a class in train, below which a model learns it badly
 # Measured with benchmarks/compare.py on 2 cores, for anomaly with benchmarks/real_sets.py.
-START_SECONDS = 10.0  # to import torch, measure on dev, and export
+START_SECONDS = 7.0  # to import torch, measure on dev, and export
 SECONDS_A_MEGAPIXEL = {"classification": 0.3, "detection": 0.3, "segmentation": 0.3, "anomaly": 0.1}
 MEASURED_CORES = 2
 SPREAD = (0.6, 2.5)  # how much slower or faster other machines were guessed to be

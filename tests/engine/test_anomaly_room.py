@@ -11,6 +11,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
+from workbench.engine import export
 from workbench.engine.anomaly import (
     PRESETS,
     build_model,
@@ -448,10 +449,11 @@ def test_threshold_lies_between_the_verdicts():
     assert choose([], []) == choose([0.1], []) == choose([], [0.9]) == 0.5
 
 
-@pytest.mark.slow
-def test_export_agrees_at_any_size(tmp_path):
-    model, framing = train_tiny(tmp_path, [draw_noise(seed) for seed in range(3)])
-    export_network(model, framing, tmp_path)
+@pytest.mark.parametrize("traces", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_export_agrees_at_any_size(tmp_path, monkeypatch, traces):
+    monkeypatch.setattr(export, "can_trace", lambda: traces)
+    model, _ = train_tiny(tmp_path, [draw_noise(seed) for seed in range(3)])
+    export_network(model, tmp_path)
     session = onnxruntime.InferenceSession(tmp_path / NETWORK)
     for shape in ((1, 3, 64, 64), (3, 3, 96, 160)):
         images = torch.randn(shape, generator=torch.Generator().manual_seed(0))

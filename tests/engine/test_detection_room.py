@@ -291,7 +291,7 @@ def test_onnx_says_what_torch_says_at_any_size(tmp_path: Path):
 
     torch.manual_seed(0)
     model = build_model(CLASSES, PRESETS["fast"]).eval()
-    export_network(model, Framing((320, 320)), tmp_path)
+    export_network(model, tmp_path)
     session = onnxruntime.InferenceSession(tmp_path / NETWORK)
     for shape in ((1, 3, 256, 320), (3, 3, 64, 96), (1, 3, 512, 512)):
         images = torch.randn(shape)

@@ -39,7 +39,7 @@ def trained(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(trained):
     _, model, snapshot, settings, framing, _, home = trained
-    export_network(model, framing, home)
+    export_network(model, home)
     facts = collect_facts(model, snapshot, settings, "fast", {})
     write_card(model, snapshot, framing, 0.5, facts, home)
     return Model(home)

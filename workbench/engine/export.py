@@ -1,8 +1,11 @@
 """From a trained network to the one artifact: model.onnx and model.json."""
 
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +21,54 @@ from .backbone import MEAN, STD, Network
 PACKAGES = ("inspection-workbench", "torch", "torchvision", "onnx", "numpy", "pillow")
 
 
-def export_network(model: Network, framing: Framing, folder: Path) -> None:
+def export_network(model: Network, folder: Path) -> None:
     """Write model.onnx: input "image", float32 (N, 3, H, W), H and W multiples of 32."""
     model.to("cpu").eval()
+    write = write_traced if can_trace() else write_captured
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they speak to who wrote the network, in a user's log
+        replace_file(folder / NETWORK, partial(write, model))
+
+
+def can_trace() -> bool:
+    """Tell whether this torch still traces: newer ones mean to do without."""
+    return "dynamic_axes" in signature(torch.onnx.export).parameters
+
+
+def write_traced(model: Network, path: Path) -> None:
+    """Write the network as the operations of one pass: a third of a second."""
+    torch.onnx.export(
+        model,
+        (make_example(),),
+        path,
+        dynamo=False,
+        input_names=["image"],
+        output_names=list(model.output_names),
+        dynamic_axes={"image": {0: "batch", 2: "rows", 3: "columns"}},
+    )
+
+
+def write_captured(model: Network, path: Path) -> None:
+    """Write the network as torch.export sees it: the same, after ten seconds."""
     batch = torch.export.Dim("batch")
     height, width = (INPUT_STEP * torch.export.Dim(name, min=2) for name in ("rows", "columns"))
-    # Two different sides: with equal ones the exporter takes them for one and the same.
-    example = torch.zeros(2, 3, 4 * INPUT_STEP, 5 * INPUT_STEP)
-    with torch.inference_mode():
-        program = torch.onnx.export(
-            model,
-            (example,),
-            dynamo=True,
-            input_names=["image"],
-            output_names=list(model.output_names),
-            dynamic_shapes=({0: batch, 2: height, 3: width},),
-            verbose=False,
-        )
+    program = torch.onnx.export(
+        model,
+        (make_example(),),
+        dynamo=True,
+        input_names=["image"],
+        output_names=list(model.output_names),
+        dynamic_shapes=({0: batch, 2: height, 3: width},),
+        verbose=False,
+    )
     if program is None:
         raise RuntimeError("torch.onnx.export gave no program")
-    replace_file(folder / NETWORK, lambda path: program.save(path))
+    program.save(path)
+
+
+def make_example() -> torch.Tensor:
+    """Return a batch of two different sides: equal ones are taken for one and the same."""
+    return torch.zeros(2, 3, 4 * INPUT_STEP, 5 * INPUT_STEP)
 
 
 def write_card(

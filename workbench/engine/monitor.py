@@ -14,8 +14,8 @@ from ..store.previews import write_preview
 from ..store.run_folder import append_event, is_cancel_asked
 
 EVENT_SECONDS = 0.3  # progress is written at most this often
-EXPORT_SHARE = 2.4  # kept back of a time limit for export and figures: times what loading took
-EXPORT_SECONDS = (3.0, 12.0)  # the least and the most of it
+EXPORT_SHARE = 1.0  # kept back of a time limit for export and figures: times what loading took
+EXPORT_SECONDS = (2.0, 6.0)  # the least and the most of it
 TRAINING_SHARE = 0.9  # of a run's progress; the rest is export and figures
 
 
