@@ -281,6 +281,18 @@ def test_images_often_hold_what_they_show_twice():
     assert any(int((marked == 2).sum()) == 2 * int((mask == 2).sum()) for marked in moved)
 
 
+def test_what_lies_around_a_copy_hides_nothing_that_is_marked():
+    image, mask = spot()
+    image[:, :, ::2] += 20  # so that what lies around the spot shows where it is pasted
+    other = torch.full((3, 64, 80), 150, dtype=torch.uint8)
+    stripes = torch.zeros_like(mask)
+    stripes[::4] = 1  # wherever the copy lies, some of them are beside it
+    torch.manual_seed(4)
+    for _ in range(20):
+        mixed, marked = paste(other, stripes, image, mask)
+        assert (mixed[:, marked == 1] == 150).all() and (marked == 2).any()
+
+
 def test_nothing_is_pasted_where_no_image_is():
     image, mask = spot()
     mask[:, 40:] = IGNORED

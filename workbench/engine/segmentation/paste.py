@@ -40,13 +40,14 @@ def paste(
     moved_mask = functional.pad(source_mask, sides, value=IGNORED)
     is_known = (mask != IGNORED) & (moved_mask != IGNORED)
     area = find_area(moved_mask) & is_known
-    wide = widen(area) & is_known
+    is_free = is_known & ~(find_area(mask) & ~area)  # what lies around it must hide no other thing
+    wide = widen(area) & is_free
     rim = wide & ~area
     if not rim.any():
         return image, mask
     old, new = image.float(), moved.float()
     new = new + (old[:, rim].mean(1) - new[:, rim].mean(1))[:, None, None]
-    opacity = torch.maximum(wide.float(), soften(wide)) * is_known
+    opacity = torch.maximum(wide.float(), soften(wide)) * is_free
     mixed = (old + opacity * (new - old)).round().clamp(0, 255).to(torch.uint8)
     return mixed, torch.where(area, moved_mask, mask)
 
