@@ -40,6 +40,7 @@ from workbench.engine.anomaly.model import average, locate, measure_distances
 from workbench.engine.anomaly.train import compare_with
 from workbench.engine.classification.model import COLOR_FACTS, describe, find_colors, find_pairs
 from workbench.engine.classification.probe import COLOR_WEIGHT, choose_axes
+from workbench.tasks.anomaly import HOT_SHARE
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 SIDE = 256
@@ -47,7 +48,6 @@ SHOTS = (5, 10, 20)
 DRAWS = 10
 POOL, MEMORY = 20_000, 2_000
 SHRINKAGE = 0.01  # of the mean variance, added to that of each direction
-HOT_SHARE = 0.01  # of the patches, the farthest, whose mean distance is the score of an image
 EXPOSURE = "1"  # the only one that normal and defective magnetic tiles have in common
 CLASSES = {
     "magnetic_tile": ("label", "tile"),
