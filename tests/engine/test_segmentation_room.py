@@ -271,6 +271,16 @@ def test_what_is_pasted_keeps_its_shape_and_takes_the_light_of_its_place():
     assert (mixed[:, marked != 2] == 40).all()
 
 
+def test_a_soft_edge_is_not_taken_for_the_light_of_the_surface():
+    image, mask = spot()
+    image[:, 8:18, 8:20] -= 40  # the spot, and two pixels around it
+    dark = torch.full((3, 64, 80), 60, dtype=torch.uint8)
+    torch.manual_seed(3)
+    mixed, marked = paste(dark, torch.zeros_like(mask), image, mask)
+    assert (mixed[:, marked == 2] == 80).all()  # 20 above the surface, as it was
+    assert mixed.max() == 80
+
+
 def test_images_often_hold_what_they_show_twice():
     image, mask = spot()
     torch.manual_seed(0)

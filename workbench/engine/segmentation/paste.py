@@ -11,7 +11,8 @@ from ..augment import IGNORED
 
 PASTED = 0.5  # share of the images that something is pasted into
 MOST_PASTED = 0.25  # of the pixels: what fills an image has no other place there
-RIM = 3  # pixels around it that are pasted too, and whose light is that of the new place
+RIM = 3  # pixels around it that are pasted too: its shadow and its soft edge
+AROUND = 6  # pixels beyond, whose light is that of the surface
 SOFT = 3  # pixels that the edge of what is pasted is averaged over, twice
 
 
@@ -41,12 +42,12 @@ def paste(
     is_known = (mask != IGNORED) & (moved_mask != IGNORED)
     area = find_area(moved_mask) & is_known
     is_free = is_known & ~(find_area(mask) & ~area)  # what lies around it must hide no other thing
-    wide = widen(area) & is_free
-    rim = wide & ~area
-    if not rim.any():
+    wide = widen(area, RIM) & is_free
+    around = widen(area, RIM + AROUND) & is_free & ~widen(area, RIM)
+    if not around.any():
         return image, mask
     old, new = image.float(), moved.float()
-    new = new + (old[:, rim].mean(1) - new[:, rim].mean(1))[:, None, None]
+    new = new + (old[:, around].mean(1) - new[:, around].mean(1))[:, None, None]
     opacity = torch.maximum(wide.float(), soften(wide)) * is_free
     mixed = (old + opacity * (new - old)).round().clamp(0, 255).to(torch.uint8)
     return mixed, torch.where(area, moved_mask, mask)
@@ -66,9 +67,9 @@ def choose_move(mask: torch.Tensor, source_mask: torch.Tensor) -> tuple[int, int
     return down, right
 
 
-def widen(area: torch.Tensor) -> torch.Tensor:
-    """Return an area, bool (h, w), with all that is at most RIM pixels from it."""
-    return functional.max_pool2d(area[None].float(), 2 * RIM + 1, 1, RIM)[0] > 0
+def widen(area: torch.Tensor, pixels: int) -> torch.Tensor:
+    """Return an area, bool (h, w), with all that is at most that far from it."""
+    return functional.max_pool2d(area[None].float(), 2 * pixels + 1, 1, pixels)[0] > 0
 
 
 def soften(area: torch.Tensor) -> torch.Tensor:
