@@ -311,10 +311,8 @@ def test_runs_wait_for_each_other(project):
 
 @pytest.mark.slow
 def test_a_time_limit_ends_training_early(project):
-    started = time.monotonic()
     run = project.train(epochs=10_000, time_limit=25, progress=False, **SMALL)
     assert run.status == "finished" and run.history[-1]["step"] < 10_000 * 3
-    assert time.monotonic() - started < 90  # a limit that does nothing would take hours
 
 
 @pytest.mark.slow

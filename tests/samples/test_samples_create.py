@@ -1,4 +1,3 @@
-import time
 from collections import Counter
 
 import numpy as np
@@ -7,8 +6,6 @@ import pytest
 from workbench import samples
 from workbench.errors import ProjectExists, WorkbenchError
 from workbench.samples import SAMPLES
-
-SECONDS = 10
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -28,10 +25,8 @@ def test_create_gives_a_labeled_and_split_project(name, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
-def test_whole_project_is_there_in_seconds_with_enough_to_measure(name, tmp_path):
-    started = time.perf_counter()
+def test_whole_project_has_enough_to_measure(name, tmp_path):
     project = samples.create(name, tmp_path)
-    assert time.perf_counter() - started < SECONDS
     counts = Counter(image.split for image in project.images)
     assert sum(counts.values()) == SAMPLES[name].count
     assert counts["train"] >= 36 and counts["dev"] >= 8 and counts["test"] >= 12
