@@ -41,16 +41,36 @@ def paste(
     moved_mask = functional.pad(source_mask, sides, value=IGNORED)
     is_known = (mask != IGNORED) & (moved_mask != IGNORED)
     area = find_area(moved_mask) & is_known
-    is_free = is_known & ~(find_area(mask) & ~area)  # what lies around it must hide no other thing
-    wide = widen(area, RIM) & is_free
-    around = widen(area, RIM + AROUND) & is_free & ~widen(area, RIM)
-    if not around.any():
+    if not area.any():
         return image, mask
-    old, new = image.float(), moved.float()
+    is_free = is_known & ~(find_area(mask) & ~area)  # what lies around it must hide no other thing
+    box = find_box(area, RIM + AROUND)  # nothing beyond it changes
+    part = (slice(None), *box)
+    blended = blend(image[part], moved[part], area[box], is_free[box])
+    if blended is None:
+        return image, mask
+    mixed = image.clone()
+    mixed[part] = blended
+    return mixed, torch.where(area, moved_mask, mask)
+
+
+def blend(
+    image: torch.Tensor, copy: torch.Tensor, area: torch.Tensor, is_free: torch.Tensor
+) -> torch.Tensor | None:
+    """Return an image, uint8 (3, h, w), with an area of another in it, in the light of the place.
+
+    area, is_free: bool (h, w), what is shown of the copy, and what may change. None where nothing
+    around the area tells what its light is.
+    """
+    wide = widen(area, RIM)
+    around = widen(wide, AROUND) & is_free & ~wide
+    if not around.any():
+        return None
+    wide = wide & is_free
+    old, new = image.float(), copy.float()
     new = new + (old[:, around].mean(1) - new[:, around].mean(1))[:, None, None]
     opacity = torch.maximum(wide.float(), soften(wide)) * is_free
-    mixed = (old + opacity * (new - old)).round().clamp(0, 255).to(torch.uint8)
-    return mixed, torch.where(area, moved_mask, mask)
+    return (old + opacity * (new - old)).round().clamp(0, 255).to(torch.uint8)
 
 
 def find_area(mask: torch.Tensor) -> torch.Tensor:
@@ -67,9 +87,20 @@ def choose_move(mask: torch.Tensor, source_mask: torch.Tensor) -> tuple[int, int
     return down, right
 
 
+def find_box(area: torch.Tensor, margin: int) -> tuple[slice, slice]:
+    """Return the rows and columns of an area, bool (h, w), not empty, and of a margin around it."""
+    rows, columns = (area.any(axis).nonzero() for axis in (1, 0))
+    row, column = (
+        slice(max(0, int(k.min()) - margin), int(k.max()) + margin + 1) for k in (rows, columns)
+    )
+    return row, column
+
+
 def widen(area: torch.Tensor, pixels: int) -> torch.Tensor:
-    """Return an area, bool (h, w), with all that is at most that far from it."""
-    return functional.max_pool2d(area[None].float(), 2 * pixels + 1, 1, pixels)[0] > 0
+    """Return an area, bool (h, w), with all that is at most that far from it, down and across."""
+    side = 2 * pixels + 1
+    down = functional.max_pool2d(area[None].float(), (side, 1), 1, (pixels, 0))
+    return functional.max_pool2d(down, (1, side), 1, (0, pixels))[0] > 0
 
 
 def soften(area: torch.Tensor) -> torch.Tensor:
