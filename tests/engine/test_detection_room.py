@@ -21,18 +21,21 @@ from workbench.engine.detection import (
     make_target,
     train,
 )
-from workbench.engine.detection.model import LOWEST_SIDE, STRIDE
-from workbench.engine.detection.train import (
-    box_middles,
-    build_augmentation,
-    compute_loss,
-    make_maps,
+from workbench.engine.detection.model import (
+    FIRST_SCORE,
+    LOWEST_SIDE,
+    STRIDE,
+    encode_sides,
 )
+from workbench.engine.detection.probe import WARM, choose_places, fit_probe, fit_ridge
+from workbench.engine.detection.targets import Target, make_maps
+from workbench.engine.detection.train import box_middles, build_augmentation, compute_loss
 from workbench.engine.device import prepare_process
 from workbench.engine.export import export_network
 from workbench.engine.loop import train_step
 from workbench.engine.monitor import Monitor
-from workbench.engine.predict import predict, predict_examples
+from workbench.engine.predict import measure, predict, predict_examples
+from workbench.engine.probe import Views
 from workbench.model_card import NETWORK
 from workbench.samples import parts
 from workbench.settings import Settings
@@ -319,3 +322,74 @@ def test_it_learns_to_find_the_parts_on_the_tray(tmp_path: Path):
     assert figures.overall["f1"] > 0.85
     outputs = predict(model, torch.zeros(1, 3, 256, 320, dtype=torch.uint8))
     assert outputs["heatmap"].max() < 0  # nothing is found in a black image
+
+
+def test_the_network_begins_with_what_its_reader_says():
+    model = build_model(CLASSES, PRESETS["fast"]).eval()
+    for head in (model.heatmap, model.sides):
+        torch.nn.init.zeros_(head[-1].weight)
+    near = torch.tensor([0.0, 5.0, 40.0, -1.0])
+    with torch.inference_mode():
+        model.reader.bias[len(CLASSES) :] = encode_sides(near)
+        heatmap, sides = model(torch.rand(1, 3, 64, 96))
+    assert heatmap.shape == (1, 3, 16, 24) and sides.shape == (1, 4, 16, 24)
+    assert torch.allclose(heatmap.sigmoid(), torch.tensor(FIRST_SCORE), atol=1e-5)
+    assert torch.allclose(sides, near[:, None, None].expand_as(sides), atol=1e-3)
+
+
+def test_places_are_taken_of_things_and_of_nothing():
+    target = Target(torch.tensor([[20.0, 10, 60, 50], [70, 60, 76, 66]]), torch.tensor([2, 0]))
+    torch.manual_seed(0)
+    places, wanted, sides = choose_places(target, 3, SIZE, 40)
+    assert wanted.bincount(minlength=4).tolist()[0] == 20 and {1, 3} == set(wanted.tolist()) - {0}
+    x, y = (places + 1).T / 2 * torch.tensor([128, 96])[:, None]
+    boxes = torch.stack([x - sides[:, 0], y - sides[:, 1], x + sides[:, 2], y + sides[:, 3]], 1)
+    for k, box in ((3, target.boxes[0]), (1, target.boxes[1])):
+        assert torch.allclose(boxes[wanted == k], box.expand((wanted == k).sum(), 4), atol=1e-3)
+    heat = make_maps(target, 3, SIZE)[0].amax(0)[(y // STRIDE).long(), (x // STRIDE).long()]
+    assert (heat[wanted > 0] >= WARM).all() and (heat[wanted == 0] == 0).all()
+    nothing = Target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+    assert not choose_places(nothing, 3, SIZE, 40)[1].any()
+
+
+def test_least_squares_find_what_is_linear():
+    torch.manual_seed(0)
+    described, kernel, bias = torch.randn(300, 6) + 3, torch.randn(2, 6), torch.randn(2)
+    found = fit_ridge(described, described @ kernel.T + bias, 1e-6)
+    assert torch.allclose(found[0], kernel, atol=1e-3)
+    assert torch.allclose(found[1], bias, atol=1e-2)
+
+
+def squares(count=8):
+    """Return dark images with a red square each, of class screw, or a green one, a nut."""
+    rng, drawn = np.random.default_rng(0), []
+    for i in range(count):
+        image = np.full((96, 128, 3), 40, np.uint8)
+        x, y = (int(value) for value in rng.integers(8, 60, 2))
+        image[y : y + 24, x : x + 24, i % 2] = 220
+        drawn.append(DrawnExample(image, BoxLabel([Box(CLASSES[i % 2], x, y, x + 24, y + 24)])))
+    return drawn
+
+
+def look_first(model, drawn, tmp_path):
+    """Fit the model's reader to the images, and return how they are seen."""
+    framing = Framing((96, 128))
+    images = ScaledImages(drawn, framing, partial(make_target, classes=CLASSES))
+    sampler = partial(make_sample, size=SIZE, augment=v2.Identity())
+    fit_probe(model, Views(images, sampler, sampler, 1, 0, Monitor(tmp_path)), SIZE)
+    return framing
+
+
+def test_the_probe_finds_things_before_anything_else_learns(tmp_path):
+    model = build_model(CLASSES, PRESETS["fast"])
+    drawn = squares()
+    framing = look_first(model, drawn, tmp_path)
+    figures = measure(model.eval(), ScaledImages(drawn, framing), find_task("detection"), CLASSES)
+    assert figures["map_50"] > 0.9
+
+
+def test_without_anything_to_find_the_reader_stays_as_it_is(tmp_path):
+    model = build_model(CLASSES, PRESETS["fast"])
+    before = [p.clone() for p in model.reader.parameters()]
+    look_first(model, [blank_example(SIZE)], tmp_path)
+    assert all(p.equal(was) for p, was in zip(model.reader.parameters(), before))

@@ -21,7 +21,7 @@ from workbench.engine.segmentation import (
     make_target,
 )
 from workbench.engine.segmentation.paste import MOST_PASTED, PASTED, paste, paste_again
-from workbench.engine.segmentation.probe import choose_pixels, fit_probe, look_at
+from workbench.engine.segmentation.probe import choose_pixels, fit_probe
 from workbench.engine.segmentation.train import (
     build_augmentation,
     compute_loss,
@@ -178,7 +178,7 @@ def test_the_network_begins_with_what_its_reader_says():
     images = torch.rand(2, 3, 64, 96)
     with torch.inference_mode():
         (logits,) = model(images)
-        read = model.read(model.backbone(images)[1:])
+        read = model.reader.read(model.backbone(images)[1:])
     assert logits.shape == (2, 3, 64, 96) and read.shape == (2, 3, 16, 24)
     whole = torch.nn.functional.interpolate(read, scale_factor=4, mode="bilinear")
     assert torch.allclose(logits, whole, atol=1e-4)
@@ -195,15 +195,6 @@ def test_pixels_are_taken_evenly_of_the_classes_and_where_they_are():
     columns, rows = ((places + 1) / 2 * torch.tensor([60, 40]) - 0.5).round().long().T
     assert torch.equal(mask[rows, columns].long(), classes)
     assert len(choose_pixels(torch.full((9, 9), IGNORED), 50)[0]) == 0
-
-
-def test_features_are_read_at_the_places_asked_for():
-    fine, coarse = torch.rand(1, 4, 16, 24), torch.rand(1, 3, 8, 12)
-    places = torch.tensor([[-1 + 1 / 24, -1 + 1 / 16], [1 - 1 / 24, 1 - 1 / 16]])
-    found = look_at([fine, coarse], places)
-    assert found.shape == (2, 7)
-    assert torch.allclose(found[:, :4], fine[0, :, [0, -1], [0, -1]].T, atol=1e-5)
-    assert torch.allclose(found[:, 4:], coarse[0, :, [0, -1], [0, -1]].T, atol=1e-5)
 
 
 @pytest.fixture

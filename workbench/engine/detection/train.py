@@ -5,7 +5,7 @@ learned at several cells of a box, so that few images and few steps are enough.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -25,7 +25,10 @@ from ..data import Example, MakeSample, ScaledImages, choose_dev, crop_size, to_
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
-from .model import LOWEST_SIDE, STRIDE
+from ..probe import Views, probe_first
+from .model import DetectionModel
+from .probe import VIEWS, fit_probe
+from .targets import Target, box_areas, make_maps
 
 TASK = find_task("detection")
 LEAST_SIDE = 8.0  # scaled pixels of a box's short side, so that it covers two cells
@@ -35,20 +38,8 @@ LEAST_OVERLAP = 64
 ALIKE = 1.25  # longest sides that differ by no more than that factor are of one magnification
 BIASED_CROPS = 0.7  # share of crops that hold a box on purpose
 LEAST_LEFT = 0.35  # of a box's area, or it is dropped from a varied image
-HEAT_REACH = 0.54  # of the box (Liu et al., 2020)
 SIDES_WEIGHT = 2.0
 FALLBACK_THRESHOLD = 0.3
-
-
-@dataclass(frozen=True, eq=False)
-class Target:
-    """The boxes of one training image.
-
-    boxes: float32 (N, 4) xyxy in pixels of that image. class_indices: int64 (N,).
-    """
-
-    boxes: torch.Tensor
-    class_indices: torch.Tensor
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
@@ -138,11 +129,6 @@ def box_middles(boxes: torch.Tensor) -> torch.Tensor:
     return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 
-def box_areas(boxes: torch.Tensor) -> torch.Tensor:
-    """Return the areas of boxes, float32 (N, 4) xyxy: float32 (N,)."""
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-
-
 def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
     """Return what cuts and varies a training image with its target, as `train` does."""
     augment = build_augmentation(settings) if settings.augment else v2.Identity()
@@ -153,47 +139,6 @@ def make_label(target: Target, classes: Sequence[str]) -> BoxLabel:
     """Return the label that a target stands for, to show what is trained on."""
     pairs = zip(target.class_indices.tolist(), target.boxes.tolist())
     return BoxLabel(Box(classes[index], *box) for index, box in pairs)
-
-
-def make_maps(target: Target, class_count: int, size: tuple[int, int]) -> tuple[torch.Tensor, ...]:
-    """Return what a perfect network says of an input of (height, width), cells of STRIDE pixels.
-
-    heat: float32 (K, h, w), 1 at the middle of each box, falling off as a Gaussian of its shape.
-    sides: float32 (4, h, w), distances in pixels to the left, top, right and bottom side.
-    weights: float32 (h, w), how much sides count there; they add up to 1 for a box. Where boxes
-    share a cell the smaller one has it.
-    """
-    height, width = size[0] // STRIDE, size[1] // STRIDE
-    heat = np.zeros((class_count, height, width), np.float32)
-    sides = np.zeros((4, height, width), np.float32)
-    weights = np.zeros((height, width), np.float32)
-    boxes, indices = target.boxes.numpy(), target.class_indices.numpy()
-    for i in np.argsort(-box_areas(target.boxes).numpy(), kind="stable"):
-        x0, y0, x1, y1 = boxes[i]
-        columns, across = heat_along(x0, x1, width)
-        rows, down = heat_along(y0, y1, height)
-        bump = np.outer(down, across)  # (rows, columns)
-        place = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        heat[indices[i], *place] = np.maximum(heat[indices[i], *place], bump)
-        x, y = (columns + 0.5) * STRIDE, (rows[:, None] + 0.5) * STRIDE
-        near = np.stack(np.broadcast_arrays(x - x0, y - y0, x1 - x, y1 - y))  # (4, rows, columns)
-        can_say = (near >= LOWEST_SIDE).all(axis=0)
-        np.copyto(sides[:, *place], near, where=can_say)
-        share = bump / max(float(bump[can_say].sum()), 1e-6)
-        np.copyto(weights[place], share, where=can_say)
-    return tuple(torch.from_numpy(array) for array in (heat, sides, weights))
-
-
-def heat_along(start: float, end: float, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cells, of `length`, that a box from start to end warms, and how much.
-
-    int (n,) and float32 (n,): 1 at the cell of its middle, a Gaussian of three sigmas around it.
-    """
-    middle = int(np.clip((start + end) / 2 // STRIDE, 0, length - 1))
-    radius = int(HEAT_REACH * (end - start) / 2 / STRIDE)
-    cells = np.arange(max(0, middle - radius), min(length, middle + radius + 1))
-    sigma = (2 * radius + 1) / 6
-    return cells, np.exp(-((cells - middle) ** 2) / (2 * sigma**2)).astype(np.float32)
 
 
 def compute_loss(model: Network, inputs: torch.Tensor, targets: list[Target]) -> torch.Tensor:
@@ -247,7 +192,7 @@ def choose_threshold(
 
 
 def train(
-    model: Network,
+    model: DetectionModel,
     examples: Sequence[Example],
     dev: Sequence[Example],
     classes: Sequence[str],
@@ -258,12 +203,18 @@ def train(
     """Train the model in place on the examples; dev decides which round is kept."""
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
     dev_images = ScaledImages(choose_dev(dev, framing), framing)
+    make_plain = build_sampler(examples, framing, replace(settings, augment=False))
+    make_varied = build_sampler(examples, framing, settings)
+    views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor)
+    size = crop_size(examples, framing)
+    is_ready = probe_first(model, views, partial(fit_probe, model, size=size))
     fit(
         model,
         images,
-        build_sampler(examples, framing, settings),
+        make_varied,
         compute_loss,
         partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor),
         settings,
         monitor,
+        is_ready,
     )

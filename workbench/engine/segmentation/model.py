@@ -12,6 +12,7 @@ from torch import nn
 
 from ...settings import TASK_PRESETS, Settings
 from ..backbone import SHIPPED_PLACES, Network, build_backbone
+from ..reader import Reader, enlarge
 
 PRESETS = TASK_PRESETS["segmentation"]
 WIDTHS = (48, 32, 16)  # channels of the decoder at strides 8, 4 and 2
@@ -40,35 +41,21 @@ class SegmentationModel(Network):
             convolve(below[i] + skips[i], WIDTHS[i]) for i in range(len(WIDTHS))
         )
         self.head = nn.Conv2d(WIDTHS[-1], (len(classes) + 1) * FINEST**2, 3, padding=1)
-        self.reader = nn.Linear(sum(self.backbone.channels[1:]), len(classes) + 1)
-        for parameter in (*self.head.parameters(), *self.reader.parameters()):
+        self.reader = Reader(self.backbone, len(classes) + 1)
+        for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
         self.reader.requires_grad_(not self.backbone.is_pretrained)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
         """Return logits (N, K + 1, H, W) of normalised float (N, 3, H, W) images."""
         *features, x = self.backbone(images)  # x: (N, 256, H / 16, W / 16)
-        read = self.read([*features[1:], x])
+        read = self.reader.read([*features[1:], x])
         features[0] = self.thin(features[0])
         for block, skip in zip(self.decoder, features[::-1]):
             x = nn.functional.interpolate(x, size=skip.shape[2:], mode="nearest")
             x = block(torch.cat([x, skip], dim=1))
         corrected = nn.functional.pixel_shuffle(self.head(x), FINEST)  # from (N, 4 K + 4, H/2, W/2)
         return (corrected + enlarge(read, corrected),)
-
-    def read(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return what each place says by itself, (N, K + 1, H / 4, W / 4), of maps (N, C, h, w)."""
-        kernels = torch.split(
-            self.reader.weight[:, :, None, None], [part.shape[1] for part in maps], dim=1
-        )
-        biases = (self.reader.bias, None, None)
-        finest, *coarser = map(nn.functional.conv2d, maps, kernels, biases)
-        return finest + sum(enlarge(scores, finest) for scores in coarser)
-
-
-def enlarge(maps: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Return maps (N, C, h, w) at the height and width of others, in between by straight lines."""
-    return nn.functional.interpolate(maps, size=like.shape[2:], mode="bilinear")
 
 
 def convolve(inputs: int, outputs: int) -> nn.Sequential:

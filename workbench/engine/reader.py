@@ -1,0 +1,87 @@
+"""What a place of an image says by itself: one linear layer on the features around it.
+
+It can be fitted before anything else learns, from single places: few labels and seconds are enough.
+Source: a pixel's own features tell classes apart with few strokes, as in ilastik (Berg et al.,
+2019).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from .backbone import Backbone
+from .data import normalise
+from .device import mixed_precision
+from .probe import Views
+
+# What is looked at of a view's target: places (P, 2), x and y, -1..1 from edge to edge; and what
+# belongs to each of them, (P, ...).
+ChoosePlaces = Callable[[Any], tuple[torch.Tensor, ...]]
+
+
+class Reader(nn.Linear):
+    """Reads numbers from the backbone's maps at strides 4, 8 and 16; untrained they are 0."""
+
+    def __init__(self, backbone: Backbone, outputs: int) -> None:
+        super().__init__(sum(backbone.channels[1:]), outputs)
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+
+    def read(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return what each place says, (N, outputs, H / 4, W / 4), of maps (N, C, h, w)."""
+        kernels = torch.split(
+            self.weight[:, :, None, None], [part.shape[1] for part in maps], dim=1
+        )
+        biases = (self.bias, None, None)
+        finest, *coarser = map(functional.conv2d, maps, kernels, biases)
+        return finest + sum(enlarge(scores, finest) for scores in coarser)
+
+    @torch.no_grad()
+    def assign(
+        self, kernel: torch.Tensor, bias: torch.Tensor, scale: tuple[torch.Tensor, torch.Tensor]
+    ) -> None:
+        """Read what a kernel (outputs, D) and bias say of features less a center, over a spread.
+
+        scale: center and spread, (D,) each.
+        """
+        center, spread = scale
+        kernel = kernel / spread
+        self.weight.copy_(kernel)
+        self.bias.copy_(bias - kernel @ center)
+
+
+def enlarge(maps: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Return maps (N, C, h, w) at the height and width of others, in between by straight lines."""
+    return functional.interpolate(maps, size=like.shape[2:], mode="bilinear")
+
+
+def describe_places(
+    backbone: Backbone, views: Views, choose_places: ChoosePlaces
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Yield, view by view, what a reader reads at its places, (P, D), and what belongs to them."""
+    device = next(backbone.parameters()).device
+    with torch.inference_mode():
+        for inputs, targets in views:
+            with mixed_precision(device):
+                maps = backbone(normalise(inputs.to(device)))[1:]
+            for row, target in enumerate(targets):
+                places, *answers = (part.to(device) for part in choose_places(target))
+                yield look_at([part[row, None] for part in maps], places), *answers
+
+
+def look_at(maps: Sequence[torch.Tensor], places: torch.Tensor) -> torch.Tensor:
+    """Return the features (P, D) at places (P, 2) of one image's maps, (1, C, h, w) each."""
+    grid = places[None, None]  # (1, 1, P, 2)
+    found = [
+        functional.grid_sample(part.float(), grid, padding_mode="border", align_corners=False)
+        for part in maps
+    ]
+    return torch.cat(found, dim=1)[0, :, 0].T
+
+
+def middles(cells: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """Return the places (P, 2) of cells (P, 2), row and column, of a map of (height, width)."""
+    return (cells.flip(1) * 2 + 1) / torch.tensor([size[1], size[0]]) - 1
