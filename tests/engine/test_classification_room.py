@@ -26,7 +26,6 @@ from workbench.engine.classification.train import (
     build_augmentation,
     class_weights,
     compute_loss,
-    standard_error,
 )
 from workbench.engine.data import ScaledImages, labeled_examples, normalise
 from workbench.engine.device import mixed_precision
@@ -72,7 +71,7 @@ def test_rare_classes_weigh_more(tmp_path):
         image.label = None
     examples = labeled_examples(project.snapshot("uneven"), "train")
     weights = class_weights(examples, project.classes)
-    assert weights[1] > 2 * weights[0] and weights.mean() == pytest.approx(1)
+    assert weights[1] > 2 * weights[0]
     project.close()
 
 
@@ -175,13 +174,6 @@ def test_axes_are_those_along_which_images_differ():
     for axis, channel in ((15, 7), (47, 100)):  # the last of each stride says most
         assert int(model.axes[axis].abs().argmax()) == channel
     assert not model.axes[:16, 64:].any() and not model.axes[16:, :64].any()
-
-
-def test_a_network_trained_on_must_be_better_than_chance_makes_it():
-    assert standard_error(0.5, 98) == pytest.approx(0.05)
-    assert standard_error(0.5, 10) > standard_error(0.5, 1000) > 0
-    of_all, of_none = standard_error(1.0, 20), standard_error(0.0, 20)
-    assert of_all == pytest.approx(of_none) and of_all > 0
 
 
 def test_the_probe_tells_classes_apart_that_features_tell_apart(tmp_path):

@@ -1,6 +1,5 @@
 """The training loop of the three rooms that learn by gradient descent."""
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from ..errors import RunFailed
 from ..settings import Settings
 from .backbone import Network, freeze_norms
 from .checkpoint import Standing, load_checkpoint, save_checkpoint
+from .choice import Choice
 from .data import MakeSample, ScaledImages, make_batch, normalise
 from .device import mixed_precision, place, return_memory
 from .monitor import Cancelled, Monitor
@@ -26,7 +26,6 @@ PRETRAINED_RATE = 0.2  # of the learning rate, for layers that have learned befo
 MAX_GRADIENT = 5.0
 
 ComputeLoss = Callable[[Any, torch.Tensor, list[Any]], torch.Tensor]
-Measure = Callable[[Network], dict[str, float]]
 
 
 def fit(
@@ -34,19 +33,17 @@ def fit(
     images: ScaledImages,
     make_sample: MakeSample,
     compute_loss: ComputeLoss,
-    measure: Measure,
+    choice: Choice,
     settings: Settings,
     monitor: Monitor,
     is_ready: bool = False,
-    doubt: Callable[[float], float] = lambda _: 0.0,
 ) -> None:
-    """Train the model in place, from the run's last checkpoint on; it ends as its best on dev.
+    """Train the model in place, from the run's last checkpoint on; it ends as the choice says.
 
-    compute_loss(model, inputs, targets) gives a scalar; measure(model) the dev figures, of which
-    "figure" decides which model is best (higher is better; without it the last is kept). A time
-    limit shortens the schedule; a wish to cancel ends it after the step. Raises Cancelled when that
-    comes before the first round is done, so that there is no model to keep. is_ready: the model can
-    answer already, and is kept unless a later one is better on dev by doubt(its figure) or more.
+    compute_loss(model, inputs, targets) gives a scalar. choice looks at the model before, where it
+    is_ready to answer already, and after each round. A time limit shortens the schedule; a wish to
+    cancel ends it after the step. Raises Cancelled when that comes before the first round is done,
+    so that there is no model to keep.
     """
     device = place(model)
     optimizer = torch.optim.AdamW(
@@ -54,9 +51,7 @@ def fit(
     )
     standing = load_checkpoint(monitor.folder, model, optimizer)
     if is_ready and not standing.best_state:
-        keep_best(model, standing, measure)
-        if standing.best_figure is not None:
-            standing.best_figure += doubt(standing.best_figure)
+        choice.begin(model, standing)
     steps = settings.steps(len(images))
     clock = Clock(steps, monitor.training_seconds, standing)
     while clock.fraction < 1 and not monitor.is_cancelled:
@@ -72,7 +67,7 @@ def fit(
             monitor.on_step(clock.fraction, loss=losses[-1], step=standing.step, steps=steps)
         if not monitor.is_cancelled and clock.has_time_to_look:
             with clock.look():
-                finish_round(model, standing, losses, measure, monitor)
+                finish_round(model, standing, losses, choice, monitor)
         standing.elapsed_seconds = clock.elapsed
         save_checkpoint(monitor.folder, standing, model, optimizer)
         return_memory()
@@ -187,11 +182,11 @@ def finish_round(
     model: Network,
     standing: Standing,
     losses: list[float],
-    measure: Measure,
+    choice: Choice,
     monitor: Monitor,
 ) -> None:
-    """Measure the model on dev, keep it where it is the best so far, and tell."""
-    figures = keep_best(model, standing, measure)
+    """Measure the model on dev, keep it where that speaks for it, and tell."""
+    figures = choice.look(model, standing)
     entry = {
         "epoch": len(standing.history) + 1,
         "step": standing.step,
@@ -200,17 +195,3 @@ def finish_round(
     }
     standing.history.append(entry)
     monitor.on_epoch(entry)
-
-
-def keep_best(model: Network, standing: Standing, measure: Measure) -> dict[str, float]:
-    """Return the figures on dev, and keep the model where it is the best so far."""
-    model.eval()
-    with torch.inference_mode():
-        figures = measure(model)
-    figure = figures.pop("figure", None)
-    if figure is not None and math.isnan(figure):
-        figure = None  # nothing on dev defines it, such as boxes: then the last model is kept
-    if figure is None or standing.best_figure is None or figure >= standing.best_figure:
-        standing.best_figure = figure
-        standing.best_state = copy.deepcopy(model.state_dict())
-    return figures

@@ -76,6 +76,11 @@ def probe_first(model: Network, views: Views, fit_probe: Callable[[Views], None]
     return model.backbone.is_pretrained
 
 
+def weigh_classes(counts: torch.Tensor) -> torch.Tensor:
+    """Return a weight for each class, float (K,): one over the root of how often it occurs."""
+    return counts.clamp(min=1).float().rsqrt()
+
+
 def fit_logistic(
     described: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, penalty: float
 ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,7 +3,6 @@
 On pretrained features the head learns first, and the network is trained on from there.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -21,11 +20,12 @@ from ...tasks import find_task
 from ...tasks.classification import ClassLabel
 from ...tasks.framing import Frame, Framing, pad_to
 from ..augment import vary_light, vary_view_mirrored
+from ..choice import Choice
 from ..data import Example, MakeSample, ScaledImages, to_tensor, usual_input
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
-from ..probe import Views, probe_first
+from ..probe import Views, probe_first, weigh_classes
 from .model import ClassificationModel
 from .probe import VIEWS, fit_probe
 
@@ -84,10 +84,9 @@ def compute_loss(
 
 
 def class_weights(examples: Sequence[Example], classes: Sequence[str]) -> torch.Tensor:
-    """Return a weight for each class, float (K,): one over the root of its share, 1 on average."""
+    """Return a weight for each class, float (K,): one over the root of how many show it."""
     counts = Counter(example.read_label().class_name for example in examples)
-    weights = torch.tensor([max(1, counts[name]) for name in classes]).float().rsqrt()
-    return weights / weights.mean()
+    return weigh_classes(torch.tensor([counts[name] for name in classes]))
 
 
 def train(
@@ -107,26 +106,17 @@ def train(
     make_varied = build_sampler(examples, framing, settings)
     views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor)
     is_ready = probe_first(model, views, partial(fit_probe, model, class_weights=weights))
+    look = partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor)
     fit(
         model,
         images,
         make_varied,
         partial(compute_loss, weights=weights),
-        partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor),
+        Choice(look, len(dev), lead=1.0),
         settings,
         monitor,
         is_ready,
-        partial(standard_error, count=len(dev)),
     )
-
-
-def standard_error(figure: float, count: int) -> float:
-    """Return by how much a share of count images, 0..1, may be off by chance: one deviation.
-
-    Shares of none and of all may be off too: as if one more were right and one more wrong.
-    """
-    share = (figure * count + 1) / (count + 2)
-    return math.sqrt(share * (1 - share) / (count + 2))
 
 
 def choose_threshold(

@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from ..probe import Views, fit_logistic, measure_scale
+from ..probe import Views, fit_logistic, measure_scale, weigh_classes
 from ..reader import describe_places, middles
 from .model import FIRST_LOGIT, DetectionModel, encode_sides
 from .targets import Target, make_maps
@@ -32,8 +32,7 @@ def fit_probe(model: DetectionModel, views: Views, size: tuple[int, int]) -> Non
         return
     center, spread = measure_scale(described)
     scaled = (described - center) / spread
-    counts = target.bincount(minlength=model.class_count + 1)
-    weights = (len(target) / len(counts) / counts.clamp(min=1)).sqrt()
+    weights = weigh_classes(target.bincount(minlength=model.class_count + 1))
     penalty = PENALTY / len(views.images)
     kernel, bias = fit_logistic(scaled, target, weights, penalty)
     kernel, bias = (CONFIDENCE * (part[1:] - part[0]) for part in (kernel, bias))  # against nothing

@@ -21,6 +21,7 @@ from ...tasks.detection import SCORE_FLOOR, Box, BoxLabel, BoxPrediction, best_t
 from ...tasks.framing import Frame, Framing, pad_to
 from ..augment import vary_light, vary_view
 from ..backbone import Network
+from ..choice import Choice
 from ..data import Example, MakeSample, ScaledImages, choose_dev, crop_size, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
@@ -208,12 +209,13 @@ def train(
     views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor)
     size = crop_size(examples, framing)
     is_ready = probe_first(model, views, partial(fit_probe, model, size=size))
+    look = partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor)
     fit(
         model,
         images,
         make_varied,
         compute_loss,
-        partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor),
+        Choice(look, len(dev_images), slack=1.0),
         settings,
         monitor,
         is_ready,

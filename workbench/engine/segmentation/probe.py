@@ -5,7 +5,7 @@ from functools import partial
 import torch
 
 from ..augment import IGNORED
-from ..probe import Views, fit_logistic, measure_scale
+from ..probe import Views, fit_logistic, measure_scale, weigh_classes
 from ..reader import describe_places, middles
 from .model import SegmentationModel
 
@@ -25,8 +25,7 @@ def fit_probe(model: SegmentationModel, views: Views) -> None:
     if not target.any():
         return
     center, spread = measure_scale(described)
-    counts = target.bincount(minlength=len(model.reader.bias))
-    weights = (len(target) / len(counts) / counts.clamp(min=1)).sqrt()
+    weights = weigh_classes(target.bincount(minlength=len(model.reader.bias)))
     weights[0] *= BACKGROUND_WEIGHT
     kernel, bias = fit_logistic((described - center) / spread, target, weights, PENALTY)
     model.reader.assign(kernel, bias, (center, spread))

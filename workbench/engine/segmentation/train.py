@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +14,9 @@ from torchvision.transforms import v2
 from ...settings import Settings
 from ...tasks import find_task
 from ...tasks.framing import Frame, Framing, pad_to, shrink
-from ...tasks.segmentation import MaskLabel
+from ...tasks.segmentation import MaskLabel, MaskPrediction
 from ..augment import IGNORED, vary_light, vary_view
+from ..choice import Choice
 from ..data import Example, MakeSample, ScaledImages, choose_dev, crop_size, to_tensor
 from ..loop import fit
 from ..monitor import Monitor
@@ -33,6 +33,7 @@ COVERED = 0.4  # a scaled pixel is foreground where that share of it is
 HIGHEST_SCALE = 2.0
 LOOKED_AT = 16  # labels that are looked at to choose the scale
 FOREGROUND_CROPS = 0.6  # share of crops that hold something on purpose
+THRESHOLD = 0.4  # from which a pixel is of a class: new parts look less clear than those learned
 FOREGROUND_WEIGHT = 6.0  # of a pixel of a class, beside one of background: there are few of them
 
 
@@ -173,22 +174,18 @@ def train(
 ) -> None:
     """Train the model in place on the examples; dev decides which round is kept."""
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
+    dev_images = ScaledImages(choose_dev(dev, framing), framing)
     make_plain = build_sampler(examples, framing, replace(settings, augment=False))
     make_varied = build_sampler(examples, framing, settings)
     views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor)
     is_ready = probe_first(model, views, partial(fit_probe, model))
+    look = partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor)
     fit(
         model,
         images,
         make_varied,
         compute_loss,
-        partial(
-            measure,
-            images=ScaledImages(choose_dev(dev, framing), framing),
-            task=TASK,
-            classes=classes,
-            monitor=monitor,
-        ),
+        Choice(look, len(dev_images), slack=1.0),
         settings,
         monitor,
         is_ready,
@@ -196,7 +193,9 @@ def train(
 
 
 def choose_threshold(
-    predictions: Iterable[Any], labels: Iterable[Any], classes: Sequence[str]
+    predictions: Iterable[MaskPrediction | None],
+    labels: Iterable[MaskLabel | None],
+    classes: Sequence[str],
 ) -> float:
-    """Return 0.5: a pixel counts where something is more probable than background."""
-    return 0.5
+    """Return THRESHOLD; the dev images, which often show the same parts, make it no better."""
+    return THRESHOLD
