@@ -33,7 +33,6 @@ COVERED = 0.4  # a scaled pixel is foreground where that share of it is
 HIGHEST_SCALE = 2.0
 LOOKED_AT = 16  # labels that are looked at to choose the scale
 FOREGROUND_CROPS = 0.6  # share of crops that hold something on purpose
-THRESHOLD = 0.4  # from which a pixel is of a class: new parts look less clear than those learned
 FOREGROUND_WEIGHT = 6.0  # of a pixel of a class, beside one of background: there are few of them
 
 
@@ -197,5 +196,5 @@ def choose_threshold(
     labels: Iterable[MaskLabel | None],
     classes: Sequence[str],
 ) -> float:
-    """Return THRESHOLD; the dev images, which often show the same parts, make it no better."""
-    return THRESHOLD
+    """Return 0.5: a pixel counts where something is more probable than background."""
+    return 0.5
