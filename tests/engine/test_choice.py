@@ -70,6 +70,15 @@ def test_a_network_that_was_ready_stays_unless_a_later_one_is_clearly_better(lat
     assert standing.best_state["weight"] == kept
 
 
+def test_a_network_that_was_ready_and_right_everywhere_stays():
+    choice = Choice(lambda _: {"figure": 1.0}, count=20, lead=3.0)  # no share is that much better
+    model, standing = Tiny(), Standing()
+    choice.begin(model, standing)
+    model.weight.data.fill_(1)
+    choice.look(model, standing)
+    assert standing.best_state["weight"] == 0
+
+
 def test_few_images_leave_more_to_chance():
     assert standard_error(0.5, 98) == pytest.approx(0.05)
     assert standard_error(0.5, 10) > standard_error(0.5, 1000) > 0

@@ -46,7 +46,7 @@ class Choice:
         if math.isnan(figure):
             standing.best_figure, is_kept = None, True
         else:
-            error = standard_error(max(0.0, best), self.count)
+            error = standard_error(min(max(best, 0.0), 1.0), self.count)
             standing.best_figure, is_kept = max(best, figure), figure >= best - self.slack * error
         if is_kept:
             standing.best_state = copy.deepcopy(model.state_dict())
