@@ -26,6 +26,8 @@ import numpy as np
 import psutil
 import torch
 from PIL import Image
+from torch import nn
+from torch.nn import functional
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 THREADS = 2
@@ -94,6 +96,36 @@ def to_input(images: Sequence[np.ndarray]) -> torch.Tensor:
     values = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
     mean, std = (torch.tensor(row)[:, None, None] for row in (MEAN, STD))
     return ((values - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+class PaddedConv(nn.Module):
+    """A convolution of stride 2 that pads at the right and the bottom, as TensorFlow does."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        convolution.padding = (0, 0)
+        self.convolution = convolution
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the convolution of images (N, C, H, W), H and W even."""
+        return self.convolution(functional.pad(images, (0, 1, 0, 1)))
+
+
+def load_mobilenet(network: nn.Module) -> None:
+    """Give MobileNetV2, or an encoder with its names, ImageNet weights and their padding."""
+    state = torch.load(MOBILENET, weights_only=True)
+    network.load_state_dict({name: state[name] for name in network.state_dict()})
+    for block in list(network.modules()):
+        for name, child in list(block.named_children()):
+            if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
+                setattr(block, name, PaddedConv(child))
+
+
+def hold_batch_norm(network: nn.Module) -> None:
+    """Keep the statistics of batch norm: those of a few images do not fit the ImageNet weights."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def draw_batches(count: int, size: int, seed: int) -> Iterator[np.ndarray]:

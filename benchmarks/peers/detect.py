@@ -7,7 +7,7 @@ fcos_mobilenet_v2: FCOS with a feature pyramid on MobileNetV2.
 import numpy as np
 import torch
 import torchvision
-from common import MOBILENET, answer, draw_batches, read_image, start, train_for
+from common import answer, draw_batches, load_mobilenet, read_image, start, train_for
 from torch import nn
 from torchvision.models.detection import FCOS
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
@@ -20,7 +20,7 @@ def build_fcos(weights: str, classes: int) -> nn.Module:
     """Return FCOS on MobileNetV2, at strides 8 to 128."""
     network = torchvision.models.mobilenet_v2()
     if weights == "imagenet":
-        network.load_state_dict(torch.load(MOBILENET, weights_only=True))
+        load_mobilenet(network)
     places = {"6": "0", "13": "1", "18": "2"}
     backbone = BackboneWithFPN(
         network.features, places, [32, 96, 1280], 256, extra_blocks=LastLevelP6P7(256, 256)

@@ -12,9 +12,8 @@ import torch
 import torchvision
 from anomalib.models.image.padim.torch_model import PadimModel
 from anomalib.models.image.patchcore.torch_model import PatchcoreModel
-from common import MOBILENET, answer, read_image, start, to_input
+from common import answer, load_mobilenet, read_image, start, to_input
 from torch import nn
-from torch.nn import functional
 
 SIDE = (256, 256)
 LAYERS = ["features.6", "features.13"]  # strides 8 and 16
@@ -25,29 +24,11 @@ MMAP_THRESHOLD = -3  # of mallopt: what is larger goes back to the system at onc
 LOW, HIGH = 4 << 20, 32 << 20  # bytes
 
 
-class PaddedConv(nn.Module):
-    """A convolution of stride 2 that pads at the right and the bottom, as TensorFlow does."""
-
-    def __init__(self, convolution: nn.Conv2d) -> None:
-        super().__init__()
-        convolution.padding = (0, 0)
-        self.convolution = convolution
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the convolution of images (N, C, H, W)."""
-        return self.convolution(functional.pad(images, (0, 1, 0, 1)))
-
-
 def build_backbone(weights: str) -> nn.Module:
-    """Return MobileNetV2, with the padding that its ImageNet weights were trained with."""
+    """Return MobileNetV2 with random or ImageNet weights."""
     network = torchvision.models.mobilenet_v2()
-    if weights != "imagenet":
-        return network
-    network.load_state_dict(torch.load(MOBILENET, weights_only=True))
-    for block in list(network.modules()):
-        for name, child in list(block.named_children()):
-            if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
-                setattr(block, name, PaddedConv(child))
+    if weights == "imagenet":
+        load_mobilenet(network)
     return network
 
 
