@@ -1,13 +1,22 @@
 """torchvision's detectors by its reference recipe: SGD with momentum, random flips.
 
 Methods: ssdlite320_mobilenet_v3_large, fasterrcnn_mobilenet_v3_large_320_fpn, and
-fcos_mobilenet_v2: FCOS with a feature pyramid on MobileNetV2.
+fcos_mobilenet_v2: FCOS with a feature pyramid on MobileNetV2; from ImageNet weights it takes AdamW,
+and keeps the statistics of batch norm.
 """
 
 import numpy as np
 import torch
 import torchvision
-from common import answer, draw_batches, load_mobilenet, read_image, start, train_for
+from common import (
+    answer,
+    draw_batches,
+    hold_batch_norm,
+    load_mobilenet,
+    read_image,
+    start,
+    train_for,
+)
 from torch import nn
 from torchvision.models.detection import FCOS
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
@@ -37,6 +46,13 @@ def build(method: str, weights: str, classes: int) -> nn.Module:
     )
 
 
+def build_optimizer(network: nn.Module, weights: str) -> torch.optim.Optimizer:
+    """Return SGD, as in the reference recipe; AdamW from ImageNet weights."""
+    if weights == "imagenet":
+        return torch.optim.AdamW(network.parameters(), 5e-4)
+    return torch.optim.SGD(network.parameters(), 0.02 * BATCH / 16, momentum=0.9, weight_decay=1e-4)
+
+
 def read_target(item: dict, first: int) -> dict[str, torch.Tensor]:
     """Return the boxes of an item as torchvision's detectors take them."""
     rows = torch.tensor(item["boxes"], dtype=torch.float32).view(-1, 5)
@@ -62,13 +78,13 @@ def main() -> None:
     ]
     targets = [read_target(item, first) for item in problem["train"]]
     network = build(asked.method, asked.weights, len(problem["classes"]))
-    optimizer = torch.optim.SGD(
-        network.parameters(), 0.02 * BATCH / 16, momentum=0.9, weight_decay=1e-4
-    )
+    optimizer = build_optimizer(network, asked.weights)
     batches = draw_batches(len(images), min(BATCH, len(images)), asked.seed)
 
     def step() -> torch.Tensor:
         network.train()
+        if asked.weights == "imagenet":
+            hold_batch_norm(network)
         chosen = [flip(images[i].float() / 255, targets[i]) for i in next(batches)]
         losses = network([image for image, _ in chosen], [target for _, target in chosen])
         nn.utils.clip_grad_norm_(network.parameters(), 10.0)
