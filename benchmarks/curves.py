@@ -45,7 +45,11 @@ def sort_places(rows: Sequence[Row], place: Place) -> list[str]:
 
 
 def draw_panel(axes: Axes, rows: Sequence[Row], place: Place, colors: dict[str, str]) -> None:
-    """Draw a line for each method; rows that failed are left out."""
+    """Draw a line for each method; without rows the panel is empty, and says so."""
+    if not rows:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "not measured", ha="center", color="#5f6b73")
+        return
     places = sort_places(rows, place)
     methods: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:

@@ -1,11 +1,14 @@
 """The comparison with peers: what it gives them, and how it measures their answers."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torchvision
 from PIL import Image
 
 import workbench as wb
@@ -22,6 +25,16 @@ def compare(monkeypatch):
     yield compare
     for name in ("compare", "curves", "real_sets"):
         sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def common(monkeypatch):
+    """What the peers share, as a module."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "peers"))
+    import common
+
+    yield common
+    sys.modules.pop("common", None)
 
 
 def make_image(value):
@@ -132,3 +145,43 @@ def test_curves_join_the_means_of_the_seeds(compare):
     (line,) = over_seconds.get_lines()
     assert line.get_ydata() == pytest.approx([0.6, 0.7])
     assert len(over_labels.collections[0].get_offsets()) == 3  # a dot for each seed
+
+
+def test_a_set_without_rows_for_the_labels_says_so(compare):
+    import curves
+
+    row = {"problem": "tiles:segmentation", "method": "ours:fast:shipped", "labels": None}
+    rows = [{**row, "seconds": seconds, "figure": 0.4} for seconds in (60.0, 120.0)]
+    over_labels, over_seconds = curves.draw(rows, 30.0).axes
+    assert not over_labels.get_lines() and over_seconds.get_lines()
+    assert [text.get_text() for text in over_labels.texts] == ["not measured"]
+
+
+def test_imagenet_weights_come_with_their_padding(common, shared):
+    network = torchvision.models.mobilenet_v2()
+    common.load_mobilenet(network)
+    padded = [module for module in network.modules() if isinstance(module, common.PaddedConv)]
+    assert len(padded) == 5
+    image = torch.zeros(1, 3, 64, 64)
+    image[..., 0, 0] = 1  # padding at both sides would show it in the middle of a filter
+    first = padded[0].convolution.weight
+    assert torch.equal(padded[0](image)[0, :, 0, 0], first[:, :, 0, 0].sum(1))
+    wanted = torch.load(common.MOBILENET, weights_only=True)
+    assert torch.equal(first, wanted["features.0.0.weight"])
+
+
+def test_batch_norm_is_held_while_all_else_learns(common):
+    network = torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.nn.Dropout()).train()
+    common.hold_batch_norm(network)
+    assert not network[0].training and network[1].training
+
+
+@pytest.mark.parametrize("script", ["classify", "detect"])
+def test_peers_take_the_reference_recipe_from_random_weights(common, script):
+    peer = importlib.import_module(script)
+    try:
+        network = torch.nn.Linear(2, 2)
+        assert isinstance(peer.build_optimizer(network, "random"), torch.optim.SGD)
+        assert isinstance(peer.build_optimizer(network, "imagenet"), torch.optim.AdamW)
+    finally:
+        sys.modules.pop(script, None)
