@@ -115,7 +115,7 @@ def test_an_album_shows_each_view_in_other_photographs():
     torch.manual_seed(0)
     album = Album(Pool(12, 0, CPU), 9, 4, 64)
     album.add(6)
-    batch, twins = album.draw(5)
+    batch, twins = album.draw(5, with_twins=True)
     assert batch.images.shape == twins.shape == (20, 3, 64, 64)
     assert set(batch.materials.tolist()) <= set(album.materials[:6].tolist())
     assert batch.materials.view(5, 4).unique(dim=1).shape == (5, 1)
@@ -123,6 +123,7 @@ def test_an_album_shows_each_view_in_other_photographs():
     assert (batch.images != twins).flatten(1).any(1).all()
     small, other = (torch.nn.functional.avg_pool2d(x, 16) for x in (batch.images, twins))
     assert (small - other).abs().mean() < (small - other.roll(8, 0)).abs().mean()
+    assert not len(album.draw(5, with_twins=False)[1])
     album.add(6)
     assert (album.filled, album.next) == (9, 0)  # what has no room is left out
 
@@ -175,7 +176,7 @@ def test_the_memory_lesson_wants_defects_far_and_sound_patches_near():
     assert losses[0] < losses[1]
 
 
-def make_training(folder, steps):
+def make_training(folder, steps, lessons=("material", "instance", "kind", "place", "memory")):
     from train import Training
 
     asked = Namespace(
@@ -184,7 +185,7 @@ def make_training(folder, steps):
         steps=steps,
         sheets=8,
         larger=1,
-        lessons=["material", "instance", "kind", "place", "memory"],
+        lessons=list(lessons),
         seed=0,
     )
     return Training(asked, CPU)
@@ -207,6 +208,16 @@ def test_training_goes_on_where_it_was_stopped_and_fits_the_backbone(tmp_path):
     load_resnet(backbone, state)
     assert torch.equal(backbone.stem[0].weight, state["conv1.weight"].float())
     assert max(p.stat().st_size for p in tmp_path.glob("*.safetensors")) < 12e6
+
+
+def test_a_lesson_that_is_not_asked_for_is_not_taught_and_then_there_are_no_twins(tmp_path):
+    training = make_training(tmp_path, 1, ["kind", "place"])
+    seen = []
+    training.school.trunk.register_forward_hook(lambda module, images, maps: seen.append(*images))
+    assert set(training.learn()) == {"kind", "place"}
+    asked = {"material": training.school.material, "instance": training.school.instance}
+    assert all(value.grad is None for head in asked.values() for value in head.parameters())
+    assert len(seen[0]) == 18 * 4  # materials of the first batch, views of each
 
 
 def test_views_grow_and_batches_shrink_so_that_a_step_costs_the_same():

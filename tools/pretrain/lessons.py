@@ -11,6 +11,8 @@
   (PatchCore, Roth et al., 2022).
 """
 
+from collections.abc import Callable, Sequence
+
 import torch
 from defects import KINDS
 from networks import Trunk
@@ -30,9 +32,9 @@ FULL, NONE = 0.3, 0.02  # share of a patch that is defective: above, it is; belo
 class School(nn.Module):
     """A trunk and the small heads that its lessons need, which are thrown away afterwards."""
 
-    def __init__(self, trunk: Trunk) -> None:
+    def __init__(self, trunk: Trunk, lessons: Sequence[str] = LESSONS) -> None:
         super().__init__()
-        self.trunk = trunk
+        self.trunk, self.lessons = trunk, lessons
         _, middle, last = trunk.channels
         self.material = project(2 * (middle + last))
         self.instance = project(3 * (middle + last))
@@ -45,16 +47,24 @@ class School(nn.Module):
         return [value for name, value in self.named_parameters() if not name.startswith("trunk.")]
 
     def forward(self, batch: Batch, both: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return the loss of each lesson; both: the trunk's maps of the images, then the twins."""
+        """Return the loss of each of its lessons.
+
+        both: the trunk's maps of the images, and, for "instance", of their twins after them.
+        """
         maps = [part[: len(batch.images)] for part in both]
-        pooled = [f(m) for m in maps[1:] for f in (mean_of, spread_of)]
-        return {
-            "material": contrast(self.direct(self.material, pooled), batch.materials),
-            "instance": self.tell_twins(both),
-            "kind": self.tell_kind(maps, batch),
-            "place": self.teach_place(maps, batch),
-            "memory": self.teach_memory(*maps[1:], batch),
+        teach: dict[str, Callable[[], torch.Tensor]] = {
+            "material": lambda: self.tell_material(maps, batch),
+            "instance": lambda: self.tell_twins(both),
+            "kind": lambda: self.tell_kind(maps, batch),
+            "place": lambda: self.teach_place(maps, batch),
+            "memory": lambda: self.teach_memory(*maps[1:], batch),
         }
+        return {lesson: teach[lesson]() for lesson in self.lessons}
+
+    def tell_material(self, maps: list[torch.Tensor], batch: Batch) -> torch.Tensor:
+        """Return the loss that pulls views of one material together."""
+        pooled = [f(m) for m in maps[1:] for f in (mean_of, spread_of)]
+        return contrast(self.direct(self.material, pooled), batch.materials)
 
     def direct(self, head: nn.Module, pooled: list[torch.Tensor]) -> torch.Tensor:
         """Return what a head makes of pooled features, each (N, C), as directions (N, D)."""

@@ -100,17 +100,16 @@ class Album:
         self.filled = max(self.filled, self.next + count)
         self.next = (self.next + count) % self.size
 
-    def draw(self, materials: int) -> tuple[Batch, torch.Tensor]:
-        """Return photographs of the views of that many materials, and another of each view."""
+    def draw(self, materials: int, with_twins: bool) -> tuple[Batch, torch.Tensor]:
+        """Return photographs of the views of that many materials, and another of each if asked."""
         rows = send(torch.randperm(self.filled)[:materials], self.pool.device)
         images = self.images[rows].flatten(0, 1).float() / 255
         areas = self.areas[rows].flatten(0, 1).float() / 255
         owners = self.materials[rows].repeat_interleave(self.views)
-        twins, _ = move(images, areas)
+        twins = photograph(move(images, areas)[0]) if with_twins else images[:0]
         images, areas = move(images, areas)
         kinds = self.kinds[rows].flatten()
-        batch = Batch(photograph(images), owners, kinds, areas, self.views)
-        return batch, photograph(twins)
+        return Batch(photograph(images), owners, kinds, areas, self.views), twins
 
 
 def move(images: torch.Tensor, areas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

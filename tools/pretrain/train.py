@@ -95,7 +95,7 @@ class Training:
     def __init__(self, asked: argparse.Namespace, device: torch.device) -> None:
         torch.manual_seed(asked.seed)
         self.asked, self.device, self.step = asked, device, 0
-        self.school = School(Trunk(asked.network))
+        self.school = School(Trunk(asked.network), asked.lessons)
         self.school.to(device, memory_format=torch.channels_last)
         self.kept = copy.deepcopy(self.school.trunk)
         groups = [
@@ -141,7 +141,7 @@ class Training:
         if self.step % PAINTED_EVERY == 0:
             self.pool.refresh(max(1, round(NEW_SHEETS * new)))
             self.album.add(new)
-        return self.album.draw(materials)
+        return self.album.draw(materials, "instance" in self.asked.lessons)
 
     def learn(self) -> dict[str, torch.Tensor]:
         """Take one step, and return the losses; a GPU is not waited for."""
@@ -155,7 +155,7 @@ class Training:
         with mixed_precision(self.device):
             maps = self.school.trunk(normalise(torch.cat([batch.images, twins])))
         losses = self.school(batch, [features.float() for features in maps])
-        loss = torch.stack([losses[lesson] for lesson in asked.lessons]).sum()
+        loss = torch.stack(list(losses.values())).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.school.parameters(), 5.0)
@@ -167,7 +167,7 @@ class Training:
     def run(self) -> None:
         """Learn to the end, and say how it goes."""
         began, count = time.monotonic(), 0
-        totals: dict[str, torch.Tensor | float] = dict.fromkeys(LESSONS, 0.0)
+        totals: dict[str, torch.Tensor | float] = dict.fromkeys(self.asked.lessons, 0.0)
         while self.step < self.asked.steps:
             for lesson, value in self.learn().items():
                 totals[lesson] = totals[lesson] + value
@@ -176,7 +176,7 @@ class Training:
                 told = "  ".join(f"{name} {value / count:.3f}" for name, value in totals.items())
                 seconds = (time.monotonic() - began) / count
                 print(f"{self.step}  {told}  {seconds * 1000:.0f} ms a step", flush=True)
-                began, totals, count = time.monotonic(), dict.fromkeys(LESSONS, 0.0), 0
+                began, totals, count = time.monotonic(), dict.fromkeys(self.asked.lessons, 0.0), 0
             if self.step % SAVED == 0 or self.step == self.asked.steps:
                 self.save()
 
