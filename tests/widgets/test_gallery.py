@@ -13,7 +13,7 @@ import workbench as wb
 from workbench.tasks import TASKS
 from workbench.widgets import asked
 from workbench.widgets.inspect import painting
-from workbench.widgets.inspect.charts import FRAME, Grid, draw_histogram
+from workbench.widgets.inspect.charts import FRAME, Grid, draw_histogram, shade_cell
 from workbench.widgets.inspect.gallery import Gallery
 
 Sent = list[tuple[dict[str, Any], list[bytes]]]
@@ -204,8 +204,10 @@ def test_the_confusion_is_clicked_and_the_line_dragged(drive: Any, task: str) ->
     report = driven.gallery.report
     figures = report._report.figures
     row, column = np.argwhere(figures.confusion)[0].tolist()
-    grid = Grid(len(figures.row_names), len(figures.column_names))
+    grid = Grid.of(figures)
     width, height = grid.size
+    assert report._canvases["confusion"].layout.height == f"{grid.height}px"
+    assert 0 < grid.height - (grid.top + grid.rows * height) < 20  # no gap below the cells
     report._press_cell((grid.left + (column + 0.5) * width, grid.top + (row + 0.5) * height))
     cell = figures.row_names[row], figures.column_names[column]
     assert driven.gallery.look.filter.cell == cell and driven.gallery.names
@@ -247,3 +249,18 @@ def test_a_large_count_fits_beside_the_axis():
     strokes = draw_histogram(series, 0.5)
     written = [stroke.arguments[0] for stroke in strokes if stroke.method == "fill_text"]
     assert "1.2M" in written and "1234567" not in written
+
+
+def test_white_counts_can_be_read_on_every_cell() -> None:
+    """Whatever lies behind the chart: the cells are opaque. Contrast as WCAG 2.1 has it, 4.5."""
+    for is_right in (True, False):
+        for share in (0.001, 0.3, 0.7, 1.0):
+            shade = shade_cell(is_right, share, 1)
+            assert len(shade) == 7  # without alpha
+            levels = (
+                np.array([int(shade[i : i + 2], 16) for i in (1, 3, 5)]) / 255 + 0.055
+            ) / 1.055
+            luminance = (levels**2.4) @ (0.2126, 0.7152, 0.0722)
+            assert 1.05 / (luminance + 0.05) > 4.5, (is_right, share)
+    assert shade_cell(True, 0.001, 1) != shade_cell(False, 0.001, 1)
+    assert len(shade_cell(True, 0.0, 0)) == 9  # hardly seen where there is nothing

@@ -8,7 +8,19 @@ import numpy as np
 
 from ...report import shorten
 from ...tasks.figures import Figures, Series
-from .painting import BLUE, GREEN, LINE, RED, TEXT, Point, Stroke, dot, line, rectangle, words
+from .painting import (
+    BLUE,
+    GREEN,
+    LINE,
+    RED,
+    WHITE,
+    Point,
+    Stroke,
+    dot,
+    line,
+    rectangle,
+    words,
+)
 
 SERIES_COLORS = (GREEN, RED, BLUE, "#9050c0", "#e07b00", "#00838f")
 # Series of a histogram that are as they should be.
@@ -18,6 +30,10 @@ GOOD = {
     "normal",
     "of a class",
 }
+# A cell that holds something: from gray to these with its share. All are dark enough for white
+# text, on a light page and on a dark one.
+LEAST, RIGHT, WRONG = (110, 110, 110), (29, 122, 60), (181, 64, 45)
+LEAST_TINT = 0.3  # of RIGHT or WRONG, however small the share: which it is can be told
 LONGEST_NAME = 13  # characters
 CHARACTER = 7.5  # CSS pixels that a wide one takes
 
@@ -134,6 +150,11 @@ class Grid:
     columns: int
     side: int = 236
 
+    @classmethod
+    def of(cls, figures: Figures) -> "Grid":
+        """Return the grid of the figures' confusion."""
+        return cls(len(figures.row_names), len(figures.column_names))
+
     @property
     def left(self) -> int:
         """Where the cells begin, right of the names of the rows."""
@@ -149,6 +170,11 @@ class Grid:
         """Width and height of one cell."""
         return min(90, self.side / max(self.columns, 1)), min(46, 210 / max(self.rows, 1))
 
+    @property
+    def height(self) -> int:
+        """How much all of it takes, names included."""
+        return math.ceil(self.top + self.rows * self.size[1]) + 12
+
     def find(self, point: Point) -> tuple[int, int] | None:
         """Return the row and the column at a point, or None beside the cells."""
         width, height = self.size
@@ -160,7 +186,7 @@ class Grid:
 def draw_confusion(figures: Figures, chosen: tuple[str, str] | None) -> list[Stroke]:
     """Return the confusion: labels in rows, predictions in columns, the chosen cell framed."""
     rows, columns, confusion = figures.row_names, figures.column_names, figures.confusion
-    grid = Grid(len(rows), len(columns))
+    grid = Grid.of(figures)
     width, height = grid.size
     strokes = [words("Label \\ prediction (click a cell)", 4, 14)]
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
@@ -175,17 +201,24 @@ def draw_confusion(figures: Figures, chosen: tuple[str, str] | None) -> list[Str
         strokes.append(words(shorten(name, LONGEST_NAME), grid.left - 6, y + 4, "right"))
         for column, other in enumerate(columns):
             x = grid.left + column * width
-            color = GREEN if name == other else RED
-            alpha = f"{round(25 + 200 * float(shares[row, column])):02x}"
             count = int(confusion[row, column])
-            shade = color + (alpha if count else "10")
+            shade = shade_cell(name == other, float(shares[row, column]), count)
             strokes.append(rectangle(x + 1, y - height / 2 + 1, width - 2, height - 2, shade))
             if count and is_roomy:
-                ink = "#ffffff" if shares[row, column] > 0.4 else TEXT
-                strokes.append(words(format_count(count), x + width / 2, y + 4, "center", ink))
+                strokes.append(words(format_count(count), x + width / 2, y + 4, "center", WHITE))
             if chosen == (name, other):
                 strokes.append(frame_cell(x, y - height / 2, width, height))
     return strokes
+
+
+def shade_cell(is_right: bool, share: float, count: int) -> str:
+    """Return the color of a cell that holds `count` things, a share (0..1) of its row's."""
+    if not count:
+        return (GREEN if is_right else RED) + "10"
+    tint = LEAST_TINT + (1 - LEAST_TINT) * share
+    full = RIGHT if is_right else WRONG
+    mixed = (round(least + tint * (most - least)) for least, most in zip(LEAST, full))
+    return "#" + "".join(f"{value:02x}" for value in mixed)
 
 
 def frame_cell(x: float, y: float, width: float, height: float) -> Stroke:

@@ -16,6 +16,7 @@ import ipycanvas
 SHARP = 2  # canvas pixels for each CSS pixel, so that charts are crisp on any screen
 TEXT = "#808080"  # reads on light and on dark
 LINE = "#9e9e9e"
+WHITE = "#ffffff"  # on what is filled
 BLUE, GREEN, RED = "#1976d2", "#2e9e4f", "#d95f4b"
 _PAINTING = threading.RLock()
 
@@ -57,6 +58,12 @@ def make_canvas(width: int, height: int) -> Any:
     canvas = ipycanvas.Canvas(width=width * SHARP, height=height * SHARP)
     canvas.layout.width, canvas.layout.height = f"{width}px", f"{height}px"
     return canvas
+
+
+def set_height(canvas: Any, height: int) -> None:
+    """Give the canvas so many CSS pixels of height; where it had others, it is empty then."""
+    if canvas.height != height * SHARP:
+        canvas.height, canvas.layout.height = height * SHARP, f"{height}px"
 
 
 def paint(canvas: Any, strokes: Sequence[Stroke]) -> None:

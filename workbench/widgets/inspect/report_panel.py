@@ -15,7 +15,7 @@ from ..scripts import join_scripts
 from ..still import Still
 from . import charts
 from .look import Look
-from .painting import Point, follow, make_canvas, paint
+from .painting import Point, follow, make_canvas, paint, set_height
 
 HERE = Path(__file__).parent
 PARTS = ("parts", "asking", "panel", "shortcuts")
@@ -183,6 +183,7 @@ class ReportPanel(Still, ipywidgets.VBox):  # type: ignore[misc]
             "histogram": charts.draw_histogram(histograms, self.look.threshold),
             "precision": charts.draw_precision(figures, self.look.sweep[:, 1:], point),
         }
+        set_height(self._canvases["confusion"], charts.Grid.of(figures).height)
         for name, strokes in drawn.items():
             paint(self._canvases[name], strokes)
 
@@ -191,8 +192,7 @@ class ReportPanel(Still, ipywidgets.VBox):  # type: ignore[misc]
         if self._report is None:
             return
         figures = self._report.figures
-        grid = charts.Grid(len(figures.row_names), len(figures.column_names))
-        place = grid.find(point)
+        place = charts.Grid.of(figures).find(point)
         if place is None or not figures.confusion[place]:
             return
         cell = figures.row_names[place[0]], figures.column_names[place[1]]
