@@ -1,4 +1,4 @@
-"""What the network learns on a batch: five lessons, each a loss.
+"""What the network learns on a batch: five lessons, each a loss, and a sixth to refine it by.
 
 - material: which images of the batch show the same, from the mean and the spread of the features
   (supervised contrastive learning, Khosla et al., 2020);
@@ -8,7 +8,9 @@
 - place: where the defect is and which, at stride 4;
 - memory: to tell patches of a defect from sound ones by their distance to the nearest sound patch
   of other images of the same material, which is what anomaly detection does with the features
-  (PatchCore, Roth et al., 2022).
+  (PatchCore, Roth et al., 2022);
+- normals, alone and last: the same as the anomaly room reads the features, by the farthest patches
+  of whole images, where sound images of a material differ.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,6 +29,11 @@ TEMPERATURE = 0.15
 MOST_PATCHES = 12  # a side, of a view in the lesson "memory"; of larger maps, every second
 SOUND_WEIGHT = 0.15  # of sound places: there are many more of them
 FULL, NONE = 0.3, 0.02  # share of a patch that is defective: above, it is; below, it is sound
+# Of the lesson "normals":
+SHRINKAGE = 0.03  # of the mean variance, added to that of each direction
+FARTHEST = 0.015  # share of an image's patches that it counts by
+STEEPNESS = 8.0  # of the loss of a pair, by the ratio of its distances
+PATCHWISE = 0.3  # weight of telling patches, beside that of telling images
 
 
 class School(nn.Module):
@@ -112,17 +119,96 @@ class School(nn.Module):
         allowed = sound & (owner[:, None] != owner[None])  # (P, V h w, V h w)
         nearest = measure_nearest(patches, allowed)
         nearest = nearest.view(covered.shape)
-        is_defect, is_sound = covered > FULL, covered < NONE
-        counted = (is_defect | is_sound) & nearest.isfinite()
-        nearest = torch.where(counted, nearest, torch.ones_like(nearest))
+        known = nearest.isfinite()
+        nearest = torch.where(known, nearest, torch.ones_like(nearest))
         logits = self.scale[0] * (nearest + 1e-4).log() + self.scale[1]
-        labels, total = (is_defect & counted).float(), counted.sum().clamp_min(1)
-        share = (labels.sum() / total).clamp(0.01, 0.99)
-        weights = torch.where(labels > 0, 0.5 / share, 0.5 / (1 - share)) * counted
-        losses = functional.binary_cross_entropy_with_logits(
-            logits, labels, weights, reduction="sum"
-        )
-        return losses / total
+        return tell_defects(logits, covered, known)
+
+
+class Normals(nn.Module):
+    """The lesson "normals": images with a defect lie farther from the sound ones than these do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor([2.0, 0.0]))
+
+    def forward(self, features: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the loss of features (N, C, h, w) at stride 8, and the share of right pairs."""
+        count, _, height, width = features.shape
+        covered = functional.adaptive_avg_pool2d(batch.areas[:, None], (height, width))
+        covered = covered.view(count // batch.views, -1)  # (P, V h w)
+        patches = decorrelate(features, covered < NONE)
+        owner = torch.arange(batch.views, device=patches.device).repeat_interleave(height * width)
+        allowed = (covered < NONE)[:, None] & (owner[:, None] != owner)
+        squares = measure_nearest(patches, allowed)
+        known = squares.isfinite()
+        distances = (torch.where(known, squares, 1.0) + 1e-6).sqrt()
+        smoothed = average(distances.view(count, 1, height, width)).view(covered.shape)
+        logits = self.scale[0] * smoothed.log() + self.scale[1]
+        patchwise = tell_defects(logits, covered, known)
+        ranked, right = rank_images(smoothed, covered, batch.views)
+        return PATCHWISE * patchwise + ranked, right
+
+
+def decorrelate(features: torch.Tensor, sound: torch.Tensor) -> torch.Tensor:
+    """Return the patches (P, V h w, C + 2) of each material, as the anomaly room compares them.
+
+    features: (P V, C, h, w). sound: bool (P, V h w), the patches whose spread and correlations
+    count. The last two channels are y and x, -1 to 1.
+    """
+    count, channels, height, width = features.shape
+    patches = average(features).permute(0, 2, 3, 1).reshape(len(sound), -1, channels)
+    shares = sound[..., None].float() / sound.sum(1)[:, None, None].clamp_min(1)
+    apart = patches - (patches * shares).sum(1, keepdim=True)
+    covariance = apart.transpose(1, 2) @ (apart * shares)
+    spread = (covariance.diagonal(dim1=1, dim2=2) + 1e-6).sqrt()  # (P, C)
+    correlations = covariance / (spread[:, :, None] * spread[:, None])
+    ridge = SHRINKAGE * torch.eye(channels, device=features.device)
+    factor = torch.linalg.cholesky(correlations + ridge)
+    scaled = (apart / spread[:, None]).transpose(1, 2)
+    alike = torch.linalg.solve_triangular(factor, scaled, upper=False) / channels**0.5
+    lines = (torch.linspace(-1, 1, length, device=features.device) for length in (height, width))
+    places = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1).view(1, height * width, 2)
+    views = count // len(sound)
+    return torch.cat([alike.transpose(1, 2), places.repeat(len(sound), views, 1)], 2)
+
+
+def tell_defects(logits: torch.Tensor, covered: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Return the binary cross entropy of "defective" of patches, both sides weighing the same.
+
+    logits, covered: (P, Q). known: bool (P, Q), the patches that count.
+    """
+    is_defect, is_sound = covered > FULL, covered < NONE
+    counted = (is_defect | is_sound) & known
+    labels, total = (is_defect & counted).float(), counted.sum().clamp_min(1)
+    share = (labels.sum() / total).clamp(0.01, 0.99)
+    weights = torch.where(labels > 0, 0.5 / share, 0.5 / (1 - share)) * counted
+    losses = functional.binary_cross_entropy_with_logits(logits, labels, weights, reduction="sum")
+    return losses / total
+
+
+def rank_images(
+    distances: torch.Tensor, covered: torch.Tensor, views: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the loss of pairs of images that are in the wrong order, and the share in the right.
+
+    distances, covered: (P, V h w). A pair: one of a material's images with a defect, one without.
+    An image counts by the mean of its farthest patches.
+    """
+    each = distances.view(len(distances), views, -1)
+    count = max(1, round(FARTHEST * each.shape[2]))
+    scores = each.topk(count, 2).values.mean(2).log()  # (P, V)
+    most = covered.view(len(covered), views, -1).amax(2)
+    pairs = ((most > FULL)[:, :, None] & (most < NONE)[:, None]).float()
+    total = pairs.sum().clamp_min(1)
+    ahead = scores[:, :, None] - scores[:, None]
+    loss = (functional.softplus(-STEEPNESS * ahead) * pairs).sum() / total
+    return loss, ((ahead > 0) * pairs).sum() / total
+
+
+def average(values: torch.Tensor) -> torch.Tensor:
+    """Return (N, C, h, w) averaged over each place and its eight neighbours, the border's fewer."""
+    return functional.avg_pool2d(values, 3, 1, 1, count_include_pad=False)
 
 
 def read_scaled(inputs: int, outputs: int) -> nn.Sequential:
@@ -187,7 +273,7 @@ def describe_patches(middle: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
     last = functional.interpolate(last, size=middle.shape[2:], mode="bilinear")
     groups = []
     for features in (middle, last):
-        features = functional.avg_pool2d(features, 3, 1, 1, count_include_pad=False)
+        features = average(features)
         spread = features.detach().std((0, 2, 3), keepdim=True).clamp_min(1e-3)
         groups.append(features / spread / features.shape[1] ** 0.5)
     return torch.cat(groups, 1).permute(0, 2, 3, 1)

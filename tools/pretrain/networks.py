@@ -34,14 +34,17 @@ def build(name: str) -> nn.Module:
 class Trunk(nn.Module):
     """A network as its maps at strides 4, 8 and 16, with torchvision's own names of weights.
 
-    network: may hold weights already. further: the name of one more map. channels: of the maps.
+    network: may hold weights already. further: the name of one more map. count: how many of the
+    three; what comes after them is cut off. channels: of the maps.
     """
 
-    def __init__(self, name: str, network: nn.Module | None = None, further: str = "") -> None:
+    def __init__(
+        self, name: str, network: nn.Module | None = None, further: str = "", count: int = 3
+    ) -> None:
         super().__init__()
         network = build(name) if network is None else network
         self.network = create_feature_extractor(
-            network, [*NODES[name], *([further] if further else [])]
+            network, [*NODES[name][:count], *([further] if further else [])]
         )
         with torch.inference_mode():
             maps = self.eval()(torch.zeros(1, 3, 64, 64))

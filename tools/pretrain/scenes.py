@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 import torch
 from defects import KINDS, Scene, damage
-from textures import NUMBERS, coordinates, draw_programs, render_sheets, send, soften, turn
+from textures import (
+    NUMBERS,
+    coordinates,
+    draw_programs,
+    render_sheets,
+    send,
+    soften,
+    turn,
+    vary_programs,
+)
 from torch.nn import functional
 
 SHEET = 256  # pixels a side
@@ -18,6 +27,7 @@ AT_ONCE = 64  # sheets that are painted together
 OBJECTS, PLATES = 0.25, 0.35  # share of materials that are shown as a part, or as a plate
 GRAY = 0.4  # share of materials that are shown without color, so that color alone does not do
 SOUND = 0.45  # share of views without a defect
+SOUND_VARIANTS = 0.6  # where sound views are what the others are compared with
 
 
 @dataclass(frozen=True)
@@ -64,13 +74,41 @@ class Pool:
     def show(self, materials: int, views: int, side: int) -> Batch:
         """Return new views of that many materials, side x side pixels, not yet photographed."""
         rows = torch.randint(len(self.names), (materials,))
-        kinds = torch.randint(len(KINDS), (materials * views,))
-        kinds[torch.rand(len(kinds)) < SOUND] = -1
+        kinds = draw_kinds(materials * views, SOUND)
         names = send(self.names[rows], self.device).repeat_interleave(views)
         sheets = self.sheets[send(rows, self.device)].float() / 255
-        scene = show_as_parts(cut_views(sheets, views, side), views)
-        images, areas = damage(scene, kinds)
-        return Batch(show_in_gray(images, views), names, send(kinds, self.device), areas, views)
+        images, areas = paint_views(sheets.repeat_interleave(views, 0), kinds, views, side)
+        return Batch(images, names, send(kinds, self.device), areas, views)
+
+
+def show_variants(materials: int, views: int, side: int) -> Batch:
+    """Return views of new materials, each of a sheet of its own, made on the CPU.
+
+    The sheets of a material are variants of one program, as parts from one line differ.
+    """
+    programs = vary_programs(torch.rand(materials, NUMBERS), views)
+    count = len(programs)
+    sheets = render_sheets(programs, torch.arange(count), SHEET, torch.device("cpu"))
+    kinds = draw_kinds(count, SOUND_VARIANTS)
+    images, areas = paint_views(sheets, kinds, views, side)
+    names = torch.arange(materials).repeat_interleave(views)
+    return Batch(images, names, kinds, areas, views)
+
+
+def draw_kinds(count: int, sound: float) -> torch.Tensor:
+    """Return that many kinds of defects, int64 on the CPU; -1, none, for that share of them."""
+    kinds = torch.randint(len(KINDS), (count,))
+    kinds[torch.rand(count) < sound] = -1
+    return kinds
+
+
+def paint_views(
+    sheets: torch.Tensor, kinds: torch.Tensor, views: int, side: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return views (P V, 3, side, side) of sheets (P V, 3, S, S), and where their defects are."""
+    scene = show_as_parts(cut_views(sheets, views, side), views)
+    images, areas = damage(scene, kinds)
+    return show_in_gray(images, views), areas
 
 
 class Album:
@@ -125,18 +163,18 @@ def move(images: torch.Tensor, areas: torch.Tensor) -> tuple[torch.Tensor, torch
 
 
 def cut_views(sheets: torch.Tensor, views: int, side: int) -> torch.Tensor:
-    """Return views (P V, 3, side, side) of sheets (P, 3, S, S): parts, a little turned, flipped.
+    """Return views (P V, 3, side, side) of sheets (P V, 3, S, S): parts, a little turned, flipped.
 
-    One magnification for all views of a sheet, but for a few percent.
+    One magnification for all views of a material, but for a few percent.
     """
-    count, device = len(sheets), sheets.device
+    count, device = len(sheets) // views, sheets.device
     zoom = torch.exp(torch.rand(count, 1, device=device) * 0.8 - 0.9)  # share of the sheet's side
     zoom = (zoom * torch.exp(0.06 * torch.randn(count, views, device=device))).flatten()
     angle = 0.12 * torch.randn(count * views, device=device)
     angle = angle + math.pi * torch.randint(2, angle.shape, device=device)
     room = (1 - zoom * 1.1).clamp_min(0)
     shift = (torch.rand(2, count * views, device=device) * 2 - 1) * room
-    return sample(sheets.repeat_interleave(views, 0), zoom, angle, shift, side)
+    return sample(sheets, zoom, angle, shift, side)
 
 
 def sample(

@@ -21,6 +21,9 @@ INPUTS, UNITS = 6, 12  # of a network that paints a field: y, x, three noises, 1
 FIRST, SECOND = 40, 160  # where a program's numbers for its two fields begin
 NETWORKS = {FIRST: 240, SECOND: 470}  # and those for their networks
 NUMBERS = 700  # of a program
+CHOICES = [0, 1, 10, 13, 16]  # numbers that say which fields, which curves and which mixture
+VARIED = 0.05  # at most: by how much the numbers of a material's variants differ (spread)
+VARIED_NETWORKS = 0.3  # of that, for networks: each has hundreds of numbers
 CELLS = 60  # points of a cellular field
 SHAPES = 10  # pieces that a field of shapes lays out
 COLORS = 5  # of a palette
@@ -44,6 +47,19 @@ def draw_programs(count: int, seed: int) -> Programs:
     """Return that many programs; the same for the same seed, on every device."""
     generator = torch.Generator().manual_seed(seed)
     return Programs(torch.rand(count, NUMBERS, generator=generator))
+
+
+def vary_programs(numbers: torch.Tensor, count: int) -> Programs:
+    """Return that many variants of each program, float (K, F), in turn: one material, many looks.
+
+    How much they differ is drawn for each program, up to VARIED. Which fields, curves and mixture
+    it takes stays.
+    """
+    spread = VARIED * torch.rand(len(numbers), 1, 1)
+    noise = spread * torch.randn(len(numbers), count, NUMBERS)
+    noise[..., min(NETWORKS.values()) :] *= VARIED_NETWORKS
+    noise[..., CHOICES] = 0
+    return Programs((numbers[:, None] + noise).clamp(0, 1).flatten(0, 1))
 
 
 class Numbers:

@@ -11,6 +11,7 @@ import argparse
 import copy
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -57,9 +58,9 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
     return torch.stack(channels, 1).contiguous(memory_format=torch.channels_last)
 
 
-def schedule(step: int, steps: int) -> float:
+def schedule(step: int, steps: int, warm_up: int = WARM_UP) -> float:
     """Return the factor of the learning rate: a linear climb, then half a cosine."""
-    return min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / steps) + 1e-3)
+    return min(1.0, (step + 1) / warm_up) * (0.5 + 0.5 * math.cos(math.pi * step / steps) + 1e-3)
 
 
 def choose_views(step: int, steps: int) -> tuple[int, int]:
@@ -80,13 +81,12 @@ def average(kept: nn.Module, model: nn.Module, step: int) -> None:
                 count.copy_(value)
 
 
-def save_weights(trunk: Trunk, path: Path) -> None:
-    """Write the trunk's weights by torchvision's names, in half precision."""
-    state = {
-        name: value.half() if value.is_floating_point() else value
-        for name, value in trunk.network.state_dict().items()
+def save_weights(state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Write weights by torchvision's names, in half precision."""
+    halved = {
+        name: value.half() if value.is_floating_point() else value for name, value in state.items()
     }
-    save_file({name: value.contiguous().cpu() for name, value in state.items()}, path)
+    save_file({name: value.contiguous().cpu() for name, value in halved.items()}, path)
 
 
 class Training:
@@ -130,7 +130,7 @@ class Training:
         partial = self.checkpoint.with_suffix(".partial")
         torch.save(state, partial)
         partial.replace(self.checkpoint)
-        save_weights(self.kept, self.asked.out)
+        save_weights(self.kept.network.state_dict(), self.asked.out)
 
     def draw(self, materials: int, side: int) -> tuple[Batch, torch.Tensor]:
         """Return the next batch and its twins; now and then new views are painted, many at once."""
