@@ -18,6 +18,7 @@ PARTS = (
     "networks",
     "lessons",
     "train",
+    "refine",
     "evaluate",
 )
 
@@ -278,3 +279,115 @@ def test_every_network_gives_maps_of_strides_4_8_and_16():
         near = 2 if name == "squeezenet1_0" else 0  # its pooling drops the border
         for part, stride in zip(maps, (4, 8, 16)):
             assert 96 // stride - near <= part.shape[2] <= 96 // stride, name
+
+
+def test_variants_of_a_program_differ_but_not_in_what_they_are_made_of():
+    from textures import CHOICES, NUMBERS, vary_programs
+
+    torch.manual_seed(0)
+    numbers = torch.rand(5, NUMBERS)
+    varied = vary_programs(numbers, 4).numbers.view(5, 4, NUMBERS)
+    assert torch.equal(varied[..., CHOICES], numbers[:, None].expand_as(varied)[..., CHOICES])
+    assert varied.min() >= 0 and varied.max() <= 1
+    apart = (varied - numbers[:, None]).abs().mean((1, 2))
+    assert (apart > 0).all() and apart.max() > 2 * apart.min()  # some materials vary more
+    assert apart.max() < 0.05
+    assert (varied[:, 0] != varied[:, 1]).any(1).all()
+
+
+def test_views_of_variants_are_of_sheets_of_their_own(monkeypatch):
+    import scenes
+
+    monkeypatch.setattr(scenes, "SHEET", 64)
+    torch.manual_seed(0)
+    batch = scenes.show_variants(3, 4, 32)
+    assert batch.images.shape == (12, 3, 32, 32) and batch.areas.shape == (12, 32, 32)
+    assert batch.materials.tolist() == [0] * 4 + [1] * 4 + [2] * 4 and batch.views == 4
+    assert batch.images.min() >= 0 and batch.images.max() <= 1
+    assert not batch.areas[batch.kinds < 0].any()
+
+
+def test_the_lesson_normals_compares_patches_as_the_anomaly_room_does():
+    from lessons import SHRINKAGE, decorrelate
+
+    from workbench.engine.anomaly import memory, model
+
+    torch.manual_seed(0)
+    features = torch.randn(4, 8, 6, 5) * torch.rand(8, 1, 1) + torch.randn(4, 1, 6, 5)
+    sound = torch.rand(2, 2 * 30) < 0.9
+    patches = decorrelate(features, sound)
+    assert patches.shape == (2, 60, 10)
+    for k in range(2):
+        seen = model.average(features[2 * k : 2 * k + 2])
+        flat = seen.permute(0, 2, 3, 1).reshape(60, 8)
+        matrix = memory.decorrelate(memory.Moments.of(flat[sound[k]]).covariance, SHRINKAGE)
+        assert torch.allclose(
+            torch.cdist(patches[k, :, :8], patches[k, :, :8]),
+            torch.cdist(flat @ matrix, flat @ matrix),
+            atol=1e-3,
+        )
+        places = model.locate(seen).permute(0, 2, 3, 1).reshape(60, 2)
+        assert torch.allclose(patches[k, :, 8:], places)
+
+
+def test_the_lesson_normals_wants_images_with_defects_farther_than_those_without():
+    from lessons import Normals, rank_images
+    from scenes import Batch
+
+    covered = torch.zeros(2, 3 * 4)
+    covered[0, :2] = covered[1, 4] = 1  # in image 0 of one material, in image 1 of the other
+    far = torch.where(covered > 0, 4.0, 1.0)
+    near = torch.where(covered.view(2, 3, 4).amax(2, keepdim=True) > 0, 0.25, 1.0)
+    (loss, right), (other, wrong) = (
+        rank_images(distances, covered, 3) for distances in (far, near.expand(2, 3, 4).flatten(1))
+    )
+    assert loss < 0.01 and float(right) == 1
+    assert other > 1 and float(wrong) == 0
+    level, _ = rank_images(torch.ones(2, 12), torch.zeros(2, 12), 3)
+    assert float(level) == 0  # no pairs, nothing to learn
+
+    torch.manual_seed(0)
+    areas = torch.zeros(4, 64, 64)
+    areas[0, :16, :16] = 1
+    nothing = torch.zeros(4, dtype=torch.int64)
+    batch = Batch(torch.empty(0), nothing, nothing, areas, 4)
+    alike = torch.randn(1, 16, 8, 8).expand(4, -1, -1, -1) + 0.1 * torch.randn(4, 16, 8, 8)
+    stands_out = alike.clone()
+    stands_out[0, :, :2, :2] += 5
+    lesson = Normals()
+    (good, ahead), (bad, _) = (lesson(part.requires_grad_(), batch) for part in (stands_out, alike))
+    assert good < bad and float(ahead) == 1
+    bad.backward()
+    assert alike.grad.isfinite().all() and alike.grad.any()
+
+
+def test_refining_goes_on_where_it_was_stopped_and_leaves_the_last_stage(tmp_path, monkeypatch):
+    import refine
+    import scenes
+    from networks import Trunk
+    from safetensors.torch import load_file
+    from train import save_weights
+
+    monkeypatch.setattr(scenes, "SHEET", 64)
+    monkeypatch.setattr(refine, "MATERIALS", 2)
+    monkeypatch.setattr(refine, "VIEWS", 3)
+    monkeypatch.setattr(refine, "SIDE", 64)
+    torch.manual_seed(0)
+    trained = tmp_path / "trained.safetensors"
+    save_weights(Trunk("resnet18").network.state_dict(), trained)
+    asked = Namespace(
+        trained=trained, out=tmp_path / "out.safetensors", network="resnet18", steps=3, seed=0
+    )
+    refining = refine.Refining(asked, CPU)
+    loss, right = refining.learn()
+    assert loss.isfinite() and 0 <= right <= 1
+    refining.save()
+    again = refine.Refining(asked, CPU)
+    assert again.step == 1
+    again.run()
+    before, after = load_file(trained), load_file(asked.out)
+    assert before.keys() == after.keys() and again.step == 3
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {name.partition(".")[0] for name in changed} == {"conv1", "bn1", "layer1", "layer2"}
+    assert all(value.isfinite().all() for value in after.values())
+    load_resnet(Backbone(), after)
