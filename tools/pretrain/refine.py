@@ -5,7 +5,8 @@
 In train.py the views of a material are cut from one sheet. Real parts differ more from one another:
 here each view has a sheet of its own, a variant of the material's program, and the lesson "normals"
 compares whole images as the anomaly room does. What ends at stride 8 learns; the stage after it
-stays as it was. It can be stopped at any time: the same command goes on from OUT.checkpoint.
+stays as it was. It can be stopped at any time: the same command goes on from OUT.checkpoint. What
+it brings is in RESULTS.md; the weights that ship are not refined yet.
 """
 
 import argparse
