@@ -86,6 +86,7 @@ class Look:
     colors: torch.Tensor
 
 
+Average = Callable[[torch.Tensor], torch.Tensor]
 Read = Callable[[list[Look], list[Look]], list[np.ndarray]]
 
 
@@ -255,9 +256,10 @@ def score_decorrelated(
 def score_as_patchcore(name: str, trunk: Trunk, train: list[Row], test: list[Row]) -> list[float]:
     """Return how far the farthest patch of each image is from a memory, features as they are.
 
-    It counts more where the row that it is nearest to is far from the others.
+    It counts more where the row that it is nearest to is far from the others. Border patches are
+    averaged with zeros, as anomalib has it.
     """
-    memory = choose_memory(pool_patches(name, trunk, train, BOTH), MEMORY)
+    memory = choose_memory(pool_patches(name, trunk, train, BOTH, average_padded), MEMORY)
 
     def farthest(image: torch.Tensor) -> float:
         distances, nearest = torch.cdist(image, memory).min(1)
@@ -266,27 +268,36 @@ def score_as_patchcore(name: str, trunk: Trunk, train: list[Row], test: list[Row
         around = torch.cdist(image[patch][None], memory[rows.indices])[0]
         return float((1 - around.softmax(0)[0]) * distances[patch])
 
-    return [farthest(see_patches(name, trunk, row, BOTH)) for row in test]
+    return [farthest(see_patches(name, trunk, row, BOTH, average_padded)) for row in test]
 
 
-def pool_patches(name: str, trunk: Trunk, rows: list[Row], maps: slice) -> torch.Tensor:
+def pool_patches(
+    name: str, trunk: Trunk, rows: list[Row], maps: slice, average: Average = average
+) -> torch.Tensor:
     """Return a sample (P, C) of the patches of images: POOL at most, as many of each."""
     generator = torch.Generator().manual_seed(0)
     pool = []
     for row in rows:
-        patches = see_patches(name, trunk, row, maps)
+        patches = see_patches(name, trunk, row, maps, average)
         chosen = torch.randperm(len(patches), generator=generator)[: POOL // len(rows)]
         pool.append(patches[chosen])
     return torch.cat(pool)
 
 
-def see_patches(name: str, trunk: Trunk, row: Row, maps: slice) -> torch.Tensor:
+def see_patches(
+    name: str, trunk: Trunk, row: Row, maps: slice, average: Average = average
+) -> torch.Tensor:
     """Return the patches (P, C) of an image, of some maps."""
-    return join(trunk(read_image(SHARED / "data" / name / row["image"]))[maps])
+    return join(trunk(read_image(SHARED / "data" / name / row["image"]))[maps], average)
 
 
-def join(maps: list[torch.Tensor]) -> torch.Tensor:
-    """Return patches (P, C) of maps (1, c, h, w), at the places of the first."""
+def average_padded(values: torch.Tensor) -> torch.Tensor:
+    """Return (N, C, h, w) averaged over 3 x 3 places, those beyond the border counted as 0."""
+    return functional.avg_pool2d(values, 3, 1, 1)
+
+
+def join(maps: list[torch.Tensor], average: Average = average) -> torch.Tensor:
+    """Return patches (P, C) of maps (1, c, h, w), averaged, at the places of the first."""
     alike = [
         functional.interpolate(average(part), size=maps[0].shape[2:], mode="bilinear")
         for part in maps
