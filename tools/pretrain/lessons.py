@@ -22,6 +22,8 @@ from scenes import Batch
 from torch import nn
 from torch.nn import functional
 
+from workbench.engine.anomaly.model import average, locate
+
 LESSONS = ("material", "instance", "kind", "place", "memory")
 SMOOTHING = 0.1
 HIDDEN, PROJECTED = 512, 128  # of the lessons "material" and "instance"
@@ -156,7 +158,7 @@ def decorrelate(features: torch.Tensor, sound: torch.Tensor) -> torch.Tensor:
     features: (P V, C, h, w). sound: bool (P, V h w), the patches whose spread and correlations
     count. The last two channels are y and x, -1 to 1.
     """
-    count, channels, height, width = features.shape
+    channels = features.shape[1]
     patches = average(features).permute(0, 2, 3, 1).reshape(len(sound), -1, channels)
     shares = sound[..., None].float() / sound.sum(1)[:, None, None].clamp_min(1)
     apart = patches - (patches * shares).sum(1, keepdim=True)
@@ -167,10 +169,8 @@ def decorrelate(features: torch.Tensor, sound: torch.Tensor) -> torch.Tensor:
     factor = torch.linalg.cholesky(correlations + ridge)
     scaled = (apart / spread[:, None]).transpose(1, 2)
     alike = torch.linalg.solve_triangular(factor, scaled, upper=False) / channels**0.5
-    lines = (torch.linspace(-1, 1, length, device=features.device) for length in (height, width))
-    places = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1).view(1, height * width, 2)
-    views = count // len(sound)
-    return torch.cat([alike.transpose(1, 2), places.repeat(len(sound), views, 1)], 2)
+    places = locate(features).permute(0, 2, 3, 1).reshape(len(sound), -1, 2)
+    return torch.cat([alike.transpose(1, 2), places], 2)
 
 
 def tell_defects(logits: torch.Tensor, covered: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
@@ -204,11 +204,6 @@ def rank_images(
     ahead = scores[:, :, None] - scores[:, None]
     loss = (functional.softplus(-STEEPNESS * ahead) * pairs).sum() / total
     return loss, ((ahead > 0) * pairs).sum() / total
-
-
-def average(values: torch.Tensor) -> torch.Tensor:
-    """Return (N, C, h, w) averaged over each place and its eight neighbours, the border's fewer."""
-    return functional.avg_pool2d(values, 3, 1, 1, count_include_pad=False)
 
 
 def read_scaled(inputs: int, outputs: int) -> nn.Sequential:
