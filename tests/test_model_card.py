@@ -13,7 +13,7 @@ ONES = (1.0, 1.0, 1.0)
 
 def write_card(folder, **changes):
     """Write a model whose card has these changes, and return the card as it was."""
-    framing = Framing((64, 96), is_mirrored=True)
+    framing = Framing((64, 96), 0.5, 32, is_mirrored=True, is_whole=True)
     card = ModelCard("classification", ("a",), ("#ff0000",), framing, ONES, ONES, ("logits",), 0.5)
     record = json.loads(card.to_json())
     record["framing"] |= changes.pop("framing", {})

@@ -11,7 +11,7 @@ from .tasks import TASKS
 from .tasks.framing import Framing
 
 NETWORK, CARD = "model.onnx", "model.json"
-FORMAT = 3  # of model.json; a higher one was written by a newer version
+FORMAT = 4  # of model.json; a higher one was written by a newer version
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ def parse_card(record: dict[str, Any]) -> ModelCard:
             None if scale is None else float(scale),
             int(record["framing"]["overlap"]),
             bool(record["framing"].get("is_mirrored", False)),
+            bool(record["framing"].get("is_whole", False)),
         ),
         tuple(map(float, record["mean"])),
         tuple(map(float, record["std"])),

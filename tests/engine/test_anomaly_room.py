@@ -1,5 +1,6 @@
 """How anomaly detection learns: a memory that covers, a line that holds, normal images alone."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -422,7 +423,35 @@ def test_few_normal_images_flag_about_as_many_new_ones_as_promised(tmp_path, wid
 )
 def test_framing_follows_the_usual_aspect(size, expected):
     examples = [draw_noise(s, size=size) for s in range(3)] + [draw_noise(9, size=(64, 80))]
-    assert choose_framing(examples, PRESETS["fast"]).input_size == expected
+    assert choose_framing(examples, PRESETS["fast"]) == Framing(expected, is_whole=True)
+
+
+def draw_stripes(size: tuple[int, int], step: int = 8) -> DrawnExample:
+    """A sheet with a dark rim and stripes every so many pixels, under some noise."""
+    image = np.full(size, 150.0)
+    image[:, ::step] = image[:, 1::step] = 90
+    image += np.random.default_rng(size[0] + size[1]).normal(0, 6, size)
+    image[:4] = image[-4:] = 20
+    image[:, :4] = image[:, -4:] = 20
+    gray = image.clip(0, 255).astype(np.uint8)
+    return DrawnExample(np.repeat(gray[..., None], 3, axis=2), AnomalyLabel("normal"))
+
+
+def test_parts_cut_out_of_photos_are_compared_at_one_scale(tmp_path):
+    sizes = [(64 + 8 * k, 170 - 7 * k) for k in range(12)]
+    model, framing = train_tiny(
+        tmp_path, [draw_stripes(size) for size in sizes], input_size=128, backbone="shipped"
+    )
+    area = np.median([height * width for height, width in sizes])
+    assert framing.is_whole and framing.scale == pytest.approx(
+        (math.prod(framing.input_size) / area) ** 0.5
+    )
+    new = [(70, 160), (100, 100), (140, 110), (150, 90)]
+    fine, coarse = (
+        [p.score for p in predict_all(model, framing, [draw_stripes(size, step) for size in new])]
+        for step in (8, 12)
+    )
+    assert max(fine) < min(coarse)
 
 
 def test_targets_and_samples_go_round():
@@ -430,8 +459,8 @@ def test_targets_and_samples_go_round():
     for verdict in VERDICTS:
         example = draw_noise(0, verdict)
         target = make_target(example.label, make_frames((64, 64), framing)[0], VERDICTS)
-        inputs, target = make_sample(example.image, target, Framing((64, 96)), v2.Identity())
-        assert inputs.shape == (3, 64, 96)
+        inputs, target = make_sample(example.image, target, v2.Identity())
+        assert inputs.shape == (3, 64, 64)
         assert make_label(target, VERDICTS) == example.label
 
 

@@ -53,6 +53,33 @@ def test_padding_may_be_the_mirror_image(height, width):
     np.testing.assert_array_equal(cut, scaled[there])
 
 
+@given(SIDES, SIDES, st.sampled_from([None, 0.3, 1.0, 4.0]))
+def test_a_whole_image_is_one_input_without_padding(height, width, scale):
+    image = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    (frame,) = frames = make_frames((height, width), Framing((256, 192), scale, is_whole=True))
+    assert frame.input_size == frame.content_size == frame.scaled_size
+    assert all(side % 32 == 0 and 64 <= side <= 1024 for side in frame.input_size)
+    (cut,) = cut_inputs(image, frames)
+    np.testing.assert_array_equal(cut, resize_image(image, frame.input_size))
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "expected"),
+    [
+        ((400, 300), None, (256, 192)),
+        ((300, 400), None, (192, 256)),
+        ((800, 600), None, (256, 192)),
+        ((400, 300), 0.5, (192, 160)),
+        ((820, 300), 0.5, (416, 160)),
+        ((4000, 3000), 0.5, (512, 384)),  # no more than four times the area
+        ((10, 9000), None, (64, 1024)),
+    ],
+)
+def test_whole_images_have_one_area_or_one_scale(size, scale, expected):
+    (frame,) = make_frames(size, Framing((256, 192), scale, is_whole=True))
+    assert frame.input_size == expected
+
+
 @given(st.integers(1, 2000), st.integers(32, 256), st.integers(0, 31))
 def test_tiles_cover_a_side_and_overlap_enough(length, tile, overlap):
     starts = tile_starts(length, tile, overlap)

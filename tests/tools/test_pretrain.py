@@ -307,6 +307,30 @@ def test_views_of_variants_are_of_sheets_of_their_own(monkeypatch):
     assert not batch.areas[batch.kinds < 0].any()
 
 
+def test_views_show_the_share_of_a_sheet_that_a_cut_says_and_lie_as_it_says():
+    from scenes import Cut, cut_views
+    from textures import coordinates
+
+    torch.manual_seed(0)
+    y, x = coordinates(64, CPU)
+    sheets = torch.stack([y, x, x])[None].expand(40 * 4, -1, -1, -1)
+
+    def cut(shares, either_way):
+        views = cut_views(sheets, 4, 32, Cut(shares, 0.0, 0.0, either_way))
+        shown = (views.amax((2, 3)) - views.amin((2, 3)))[:, :2] / 2  # of the sheet, along y and x
+        upright = views[:, 1, 0, 0] < views[:, 1, 0, -1]
+        return shown, upright.view(40, 4)
+
+    shown, upright = cut((0.5, 0.5), 0.0)
+    assert torch.allclose(shown, torch.tensor(0.5), atol=0.03) and upright.all()
+    shown, _ = cut((2.0, 2.0), 0.0)
+    assert torch.allclose(shown, torch.tensor(1.0), atol=0.03)  # no more than there is
+    shown, upright = cut((0.4, 0.8), 0.5)
+    assert shown.min() > 0.37 and shown.max() < 0.83 and shown.std() > 0.05
+    assert 0.3 < upright.all(1).float().mean() < 0.8  # of the others some are by chance
+    assert not upright.all()
+
+
 def test_the_lesson_normals_compares_patches_as_the_anomaly_room_does():
     from lessons import SHRINKAGE, decorrelate
 

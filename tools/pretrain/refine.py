@@ -30,7 +30,7 @@ MATERIALS, VIEWS, SIDE = 8, 6, 128  # of a batch
 RATE, DECAY, SCALE_RATE = 2e-4, 0.02, 3e-3
 WARM_UP = 100  # steps
 HELD = 24  # batches at hand, of which each step draws one
-PAINTED_EVERY = 3  # steps between new ones
+PAINTED_EVERY = 2  # steps between new ones
 EVERY, SAVED = 50, 200  # steps between two lines, and between two checkpoints
 
 

@@ -45,6 +45,25 @@ class Batch:
     views: int
 
 
+@dataclass(frozen=True)
+class Cut:
+    """How the views of a material are cut from its sheets.
+
+    shares: the least and the most of a sheet's side that a material's views show, up to 1.
+    spread: how much that varies among them, as a fraction. lean: radians they are turned by, one
+    standard deviation. either_way: share of materials some of whose views lie upside down.
+    """
+
+    shares: tuple[float, float]
+    spread: float
+    lean: float
+    either_way: float
+
+
+OF_A_SHEET = Cut((0.41, 0.9), 0.06, 0.12, 1.0)
+OF_VARIANTS = Cut((0.5, 1.1), 0.04, 0.06, 0.5)
+
+
 class Pool:
     """Sheets of materials, which give way to new ones in turn: no material comes twice."""
 
@@ -77,7 +96,9 @@ class Pool:
         kinds = draw_kinds(materials * views, SOUND)
         names = send(self.names[rows], self.device).repeat_interleave(views)
         sheets = self.sheets[send(rows, self.device)].float() / 255
-        images, areas = paint_views(sheets.repeat_interleave(views, 0), kinds, views, side)
+        images, areas = paint_views(
+            sheets.repeat_interleave(views, 0), kinds, views, side, OF_A_SHEET
+        )
         return Batch(images, names, send(kinds, self.device), areas, views)
 
 
@@ -90,7 +111,7 @@ def show_variants(materials: int, views: int, side: int) -> Batch:
     count = len(programs)
     sheets = render_sheets(programs, torch.arange(count), SHEET, torch.device("cpu"))
     kinds = draw_kinds(count, SOUND_VARIANTS)
-    images, areas = paint_views(sheets, kinds, views, side)
+    images, areas = paint_views(sheets, kinds, views, side, OF_VARIANTS)
     names = torch.arange(materials).repeat_interleave(views)
     return Batch(images, names, kinds, areas, views)
 
@@ -103,10 +124,10 @@ def draw_kinds(count: int, sound: float) -> torch.Tensor:
 
 
 def paint_views(
-    sheets: torch.Tensor, kinds: torch.Tensor, views: int, side: int
+    sheets: torch.Tensor, kinds: torch.Tensor, views: int, side: int, cut: Cut
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return views (P V, 3, side, side) of sheets (P V, 3, S, S), and where their defects are."""
-    scene = show_as_parts(cut_views(sheets, views, side), views)
+    scene = show_as_parts(cut_views(sheets, views, side, cut), views)
     images, areas = damage(scene, kinds)
     return show_in_gray(images, views), areas
 
@@ -162,16 +183,16 @@ def move(images: torch.Tensor, areas: torch.Tensor) -> tuple[torch.Tensor, torch
     return moved[:, :3], moved[:, 3]
 
 
-def cut_views(sheets: torch.Tensor, views: int, side: int) -> torch.Tensor:
-    """Return views (P V, 3, side, side) of sheets (P V, 3, S, S): parts, a little turned, flipped.
-
-    One magnification for all views of a material, but for a few percent.
-    """
+def cut_views(sheets: torch.Tensor, views: int, side: int, cut: Cut) -> torch.Tensor:
+    """Return views (P V, 3, side, side) of sheets (P V, 3, S, S): parts, a little turned."""
     count, device = len(sheets) // views, sheets.device
-    zoom = torch.exp(torch.rand(count, 1, device=device) * 0.8 - 0.9)  # share of the sheet's side
-    zoom = (zoom * torch.exp(0.06 * torch.randn(count, views, device=device))).flatten()
-    angle = 0.12 * torch.randn(count * views, device=device)
-    angle = angle + math.pi * torch.randint(2, angle.shape, device=device)
+    least, most = cut.shares
+    zoom = least * (most / least) ** torch.rand(count, 1, device=device)
+    zoom = (zoom * torch.exp(cut.spread * torch.randn(count, views, device=device))).flatten()
+    zoom = zoom.clamp_max(1)
+    angle = cut.lean * torch.randn(count, views, device=device)
+    is_free = torch.rand(count, 1, device=device) < cut.either_way
+    angle = (angle + math.pi * torch.randint(2, angle.shape, device=device) * is_free).flatten()
     room = (1 - zoom * 1.1).clamp_min(0)
     shift = (torch.rand(2, count * views, device=device) * 2 - 1) * room
     return sample(sheets, zoom, angle, shift, side)

@@ -11,6 +11,7 @@ from PIL import Image
 
 PADDING = 114  # the grey of what is not image, near the middle of the range
 INPUT_STEP = 32  # every network here halves its input four times at most; one more for good measure
+MOST_LARGER = 4  # times the usual area, and the usual side, that an input of its own may have
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,15 @@ class Framing:
         resizes every image by it, and cuts what is larger than one input into tiles.
     overlap: how many pixels of the scaled image neighbouring tiles share.
     is_mirrored: whether an input holds the image's mirror image beyond it; else grey.
+    is_whole: whether each image is one input of its own size, to the nearest INPUT_STEP, so that
+        nothing is padded or tiled. Its area is that of input_size, or follows from the scale.
     """
 
     input_size: tuple[int, int]
     scale: float | None = None
     overlap: int = 64
     is_mirrored: bool = False
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,9 @@ class Frame:
 
 def make_frames(image_size: tuple[int, int], framing: Framing) -> list[Frame]:
     """Return the frames that cover an image of (height, width): one, or one for each tile."""
+    if framing.is_whole:
+        size = whole_size(image_size, framing)
+        return [Frame(image_size, size, 0, 0, size)]
     if framing.scale is None:
         scaled = letterbox_size(image_size, framing.input_size)
         is_mirrored = framing.is_mirrored
@@ -128,6 +135,21 @@ def whole_frame(image_size: tuple[int, int], framing: Framing) -> Frame:
     """Return the frame that holds all of the scaled image, whatever its size, without padding."""
     scaled = make_frames(image_size, framing)[0].scaled_size
     return Frame(image_size, scaled, 0, 0, scaled)
+
+
+def whole_size(image_size: tuple[int, int], framing: Framing) -> tuple[int, int]:
+    """Return the (height, width) of the one input of an image, where framing.is_whole.
+
+    An image that is far too large is scaled by less, and one that is far too long is squeezed.
+    """
+    alike = math.sqrt(math.prod(framing.input_size) / math.prod(image_size))
+    scale = alike if framing.scale is None else min(framing.scale, alike * MOST_LARGER**0.5)
+    longest = MOST_LARGER * max(framing.input_size)
+    height, width = (
+        min(longest, max(2 * INPUT_STEP, round(length * scale / INPUT_STEP) * INPUT_STEP))
+        for length in image_size
+    )
+    return height, width
 
 
 def shared(starts: list[int], index: int, tile: int) -> float:

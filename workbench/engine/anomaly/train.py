@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 from ...errors import NotEnoughLabels
 from ...settings import Settings
 from ...tasks.anomaly import FEWEST_NORMALS, AnomalyLabel, AnomalyPrediction, decode
-from ...tasks.framing import Frame, Framing, cut_input, make_frames, pad_to
+from ...tasks.framing import Frame, Framing, cut_input, make_frames
 from ..data import Example, MakeSample, ScaledImages, normalise, to_tensor, usual_input
 from ..device import place
 from ..monitor import Cancelled, Monitor
@@ -33,6 +33,7 @@ from .memory import (
 )
 from .model import COLORS, PLACES, STRIDE, AnomalyModel, Comparison, measure_distances
 
+CUT_OUTS = 0.5  # share of images of a size of their own, above which they are cut out of photos
 LIGHT = 0.05  # how much brightness and contrast vary, as a fraction
 QUANTILE = 0.95  # of held-out normal images should stay below the line
 ENOUGH_NORMALS = 20  # dev images that are enough to calibrate on; below, train images help
@@ -44,11 +45,18 @@ FEWEST_CALIBRATED = 5  # images, however short the time
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
-    """Return how images are shown to the network: each as a whole, in an input of the usual aspect.
+    """Return how images are shown to the network: each as a whole, without padding.
 
-    Padding is its mirror image: where an image ends in grey would look abnormal.
+    What lies beyond an image would look abnormal, and so would its rim inside of an input. Photos
+    of a camera have few sizes, and are brought to one area. Where most images have a size of their
+    own they are cut out of photos, and are scaled alike: a surface then looks the same in all.
     """
-    return Framing(usual_input(examples, settings.input_size), is_mirrored=True)
+    usual = usual_input(examples, settings.input_size)
+    sizes = [example.image_size for example in examples]
+    if len(set(sizes)) <= CUT_OUTS * len(sizes):
+        return Framing(usual, is_whole=True)
+    area = float(np.median([math.prod(size) for size in sizes]))
+    return Framing(usual, math.sqrt(math.prod(usual) / area), is_whole=True)
 
 
 def make_target(label: AnomalyLabel, frame: Frame, classes: Sequence[str]) -> bool:
@@ -65,17 +73,16 @@ def build_augmentation(settings: Settings) -> v2.Transform:
 
 
 def make_sample(
-    image: np.ndarray, target: bool, framing: Framing, augment: v2.Transform
+    image: np.ndarray, target: bool, augment: v2.Transform
 ) -> tuple[torch.Tensor, bool]:
     """Return one training input, uint8 (3, H, W), and if it is abnormal."""
-    padded = pad_to(image, framing.input_size, framing.is_mirrored)
-    return augment(tv_tensors.Image(to_tensor(padded))), target
+    return augment(tv_tensors.Image(to_tensor(image))), target
 
 
 def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
-    """Return what pads and varies a training image, as `train` does."""
+    """Return what varies a training image, as `train` does."""
     augment = build_augmentation(settings) if settings.augment else v2.Identity()
-    return partial(make_sample, framing=framing, augment=augment)
+    return partial(make_sample, augment=augment)
 
 
 def make_label(target: bool, classes: Sequence[str]) -> AnomalyLabel:
