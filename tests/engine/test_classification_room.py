@@ -41,9 +41,20 @@ def test_a_sample_is_the_whole_image_and_keeps_its_class():
     assert make_label(target, ["bolt", "washer"]) == wb.ClassLabel("washer")
 
 
-def test_images_of_any_aspect_keep_it_in_an_input_of_the_usual_one():
+def test_images_of_any_aspect_are_inputs_of_their_own_size_and_of_one_area():
+    sizes = ((90, 180), (100, 200), (200, 400), (300, 300), (400, 100))
+    framing = choose_framing([SimpleNamespace(image_size=size) for size in sizes], PRESETS["fast"])
+    assert framing == Framing((128, 224), is_whole=True)
+    inputs = [make_frames(size, framing)[0].input_size for size in sizes]
+    assert inputs == [(128, 224), (128, 224), (128, 224), (160, 160), (352, 96)]
+    image = np.full((160, 160, 3), 9, np.uint8)
+    tensor, _ = make_sample(image, 0, framing, v2.Identity())
+    assert tensor.shape == (3, 160, 160)
+
+
+def test_for_random_weights_images_of_any_aspect_keep_it_in_an_input_of_the_usual_one():
     examples = [SimpleNamespace(image_size=size) for size in ((90, 180), (100, 200), (300, 300))]
-    framing = choose_framing(examples, PRESETS["fast"])
+    framing = choose_framing(examples, replace(PRESETS["fast"], backbone="random"))
     assert framing == Framing((128, 224), is_mirrored=True)
     for example in examples:
         (frame,) = make_frames(example.image_size, framing)
@@ -72,6 +83,9 @@ def test_rare_classes_weigh_more(tmp_path):
     examples = labeled_examples(project.snapshot("uneven"), "train")
     weights = class_weights(examples, project.classes)
     assert weights[1] > 2 * weights[0]
+    counts = [project.images.where(split="train", class_name=n) for n in project.classes]
+    labeled = torch.tensor([float(len(found)) for found in counts])
+    assert float((weights * labeled).sum() / labeled.sum()) == pytest.approx(1)
     project.close()
 
 
@@ -81,6 +95,13 @@ def test_the_right_class_costs_less():
     inputs, weights = torch.zeros(2, 3, 32, 32), torch.ones(2)
     right, wrong = (compute_loss(fixed, inputs, found, weights) for found in ([0, 1], [1, 0]))
     assert right < wrong
+
+
+def test_a_rare_class_weighs_more_in_a_batch_of_its_own_too():
+    fixed = SimpleNamespace(classify=lambda inputs: torch.zeros(1, 2))
+    inputs, weights = torch.zeros(1, 3, 32, 32), torch.tensor([0.5, 2.0])
+    common, rare = (float(compute_loss(fixed, inputs, [k], weights)) for k in (0, 1))
+    assert rare > 3 * common
 
 
 def test_the_network_answers_for_every_class():
@@ -168,7 +189,7 @@ def test_axes_are_those_along_which_images_differ():
     texture = torch.randn(40, 192, 6, 6, generator=generator)  # within an image all vary alike
     texture[:, 7] += 3 * torch.randn(40, 1, 1, generator=generator)
     texture[:, 100] += 3 * torch.randn(40, 1, 1, generator=generator) + 5
-    model.axes = choose_axes(texture, model.compared)
+    model.axes = choose_axes(texture.split(25), model.compared)
     along = model.turn(texture)
     assert torch.allclose(along.var((0, 2, 3)), torch.ones(48), atol=1e-3)
     for axis, channel in ((15, 7), (47, 100)):  # the last of each stride says most

@@ -274,7 +274,8 @@ def test_the_loss_of_one_image_goes_down():
     image, target = make_sample(sample.image, target, (256, 320), v2.Identity())
     model = build_model(parts.CLASSES, PRESETS["fast"])
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    losses = [train_step(model, optimizer, image[None], [target], compute_loss) for _ in range(12)]
+    batch = [(image[None], [target])]
+    losses = [train_step(model, optimizer, batch, compute_loss) for _ in range(12)]
     assert losses[-1] < losses[0] / 3
 
 

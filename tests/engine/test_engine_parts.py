@@ -25,6 +25,7 @@ from workbench.engine.data import (
     batch_indices,
     normalise,
     pick_evenly,
+    stack_alike,
     to_tensor,
     usual_input,
 )
@@ -154,7 +155,7 @@ def test_what_is_held_does_not_change_in_a_step():
         release(model, later_layers)
         images = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8)
         masks = [torch.randint(2, (64, 64)) for _ in images]
-        train_step(model, optimizer, images, masks, segmentation_loss)
+        train_step(model, optimizer, [(images, masks)], segmentation_loss)
         after = model.state_dict()
         return {name for name in after if not torch.equal(before[name], after[name])}
 
@@ -165,6 +166,45 @@ def test_what_is_held_does_not_change_in_a_step():
         name.startswith(("backbone.stages.1.", "backbone.stages.2.")) for name in changed
     )
     assert not any("running" in name for name in changed)
+
+
+def test_images_of_one_size_come_together_with_their_targets():
+    sizes = [(4, 6), (6, 4), (4, 6), (5, 5), (6, 4)]
+    samples = [(torch.full((3, *size), k, dtype=torch.uint8), k) for k, size in enumerate(sizes)]
+    groups = stack_alike(samples)
+    assert [targets for _, targets in groups] == [[0, 2], [1, 4], [3]]
+    for images, targets in groups:
+        assert images.shape[2:] == sizes[targets[0]]
+        assert images[:, 0, 0, 0].tolist() == targets
+
+
+def test_a_batch_in_parts_is_learned_from_as_a_whole():
+    class Mean(nn.Module):
+        """Scores that are the mean of each color, weighed."""
+
+        def __init__(self):
+            super().__init__()
+            self.backbone = SimpleNamespace(is_pretrained=False)
+            self.weight = nn.Parameter(torch.ones(3))
+
+        def forward(self, images):
+            return images.mean((2, 3)) @ self.weight
+
+    def loss_of(model, images, targets):
+        return (model(images) - torch.tensor(targets)).square().mean()
+
+    def learn(batch):
+        model = Mean()
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        return train_step(model, optimizer, batch, loss_of), model.weight.detach()
+
+    images = torch.randint(256, (3, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    targets = [0.5, 2.0, -1.0]
+    parts = [(images[:1], targets[:1]), (images[1:], targets[1:])]
+    (whole, weight), (total, other) = learn([(images, targets)]), learn(parts)
+    assert total == pytest.approx(whole, rel=1e-4)
+    assert not torch.allclose(weight, torch.ones(3))
+    torch.testing.assert_close(weight, other, atol=1e-3, rtol=1e-3)  # bfloat16, at places
 
 
 def test_a_limited_time_is_not_spent_on_looks_at_dev():

@@ -367,7 +367,7 @@ def read_as_room(channels: list[int]) -> Read:
     pairs = find_pairs()
 
     def read(known: list[Look], asked: list[Look]) -> list[np.ndarray]:
-        textures = torch.stack([look.texture for look in known]).float()
+        textures = [look.texture[None].float() for look in known]
         compared = (choose_axes(textures, channels[:2]), *pairs)
         described = standardise(
             np.concatenate([describe_as_room(look, *compared) for look in looks])

@@ -1,6 +1,6 @@
 """Training images: read once, scaled once, kept in memory while there is room, cut and stacked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -126,19 +126,31 @@ class ScaledImages:
         return pair
 
 
-MakeSample = Callable[[np.ndarray, Any], tuple[torch.Tensor, Any]]
+Sample = tuple[torch.Tensor, Any]  # uint8 (3, H, W), and its target
+MakeSample = Callable[[np.ndarray, Any], Sample]
+Alike = tuple[torch.Tensor, list[Any]]  # of one size: uint8 (N, 3, H, W), and N targets
 
 
 def make_batch(
     images: ScaledImages, step: int, settings: Settings, make_sample: MakeSample
-) -> tuple[torch.Tensor, list[Any]]:
-    """Return that step's batch: uint8 (N, 3, H, W) images, and one target for each.
+) -> list[Alike]:
+    """Return that step's batch, by the sizes of its inputs.
 
     make_sample(image, target) cuts and varies one scaled image, uint8 (h, w, 3), with its target.
     """
     indices = batch_indices(step, len(images), settings.batch_size, settings.seed)
-    inputs, targets = zip(*(make_sample(*images[index]) for index in indices))
-    return torch.stack(inputs), list(targets)
+    return stack_alike(make_sample(*images[index]) for index in indices)
+
+
+def stack_alike(samples: Iterable[Sample]) -> list[Alike]:
+    """Return the samples, those of one size together."""
+    groups: dict[torch.Size, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(sample[0].shape, []).append(sample)
+    return [
+        (torch.stack([image for image, _ in group]), [target for _, target in group])
+        for group in groups.values()
+    ]
 
 
 def batch_indices(step: int, count: int, batch_size: int, seed: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..settings import Settings
 from .backbone import Network, freeze_norms
 from .checkpoint import Standing, load_checkpoint, save_checkpoint
 from .choice import Choice
-from .data import MakeSample, ScaledImages, make_batch, normalise
+from .data import Alike, MakeSample, ScaledImages, make_batch, normalise
 from .device import mixed_precision, place, return_memory
 from .monitor import Cancelled, Monitor
 
@@ -45,7 +45,7 @@ def fit(
     cancel ends it after the step. Raises Cancelled when that comes before the first round is done,
     so that there is no model to keep.
     """
-    device = place(model)
+    place(model)
     optimizer = torch.optim.AdamW(
         parameter_groups(model, settings.learning_rate), weight_decay=WEIGHT_DECAY
     )
@@ -60,9 +60,9 @@ def fit(
         while clock.fraction * ROUNDS < next_round - 1e-6 and not monitor.is_cancelled:
             set_learning_rate(optimizer, schedule(clock.fraction))
             torch.manual_seed(settings.seed * 1_000_003 + standing.step)
-            inputs, targets = make_batch(images, standing.step, settings, make_sample)
+            batch = make_batch(images, standing.step, settings, make_sample)
             release(model, later_layers=clock.fraction >= settings.held)
-            losses.append(train_step(model, optimizer, inputs.to(device), targets, compute_loss))
+            losses.append(train_step(model, optimizer, batch, compute_loss))
             standing.step += 1
             monitor.on_step(clock.fraction, loss=losses[-1], step=standing.step, steps=steps)
         if not monitor.is_cancelled and clock.has_time_to_look:
@@ -154,8 +154,7 @@ def release(model: Network, later_layers: bool) -> None:
 def train_step(
     model: Network,
     optimizer: torch.optim.Optimizer,
-    images: torch.Tensor,
-    targets: list[Any],
+    batch: Sequence[Alike],
     compute_loss: ComputeLoss,
 ) -> float:
     """Improve the model by one batch and return its loss. Raises RunFailed if it is not finite.
@@ -165,17 +164,22 @@ def train_step(
     model.train()
     if model.backbone.is_pretrained:
         freeze_norms(model.backbone)
-    with mixed_precision(images.device):
-        loss = compute_loss(model, normalise(images), targets)
-    if not torch.isfinite(loss):
-        raise RunFailed(
-            "Training lost its way (the loss is not finite); try a lower learning_rate."
-        )
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    device, count = next(model.parameters()).device, sum(len(targets) for _, targets in batch)
+    total = 0.0
+    for images, targets in batch:
+        with mixed_precision(device):
+            loss = compute_loss(model, normalise(images.to(device)), targets)
+        if not torch.isfinite(loss):
+            raise RunFailed(
+                "Training lost its way (the loss is not finite); try a lower learning_rate."
+            )
+        share = len(targets) / count
+        (loss * share).backward()  # type: ignore[no-untyped-call]
+        total += float(loss.detach()) * share
     nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT)
     optimizer.step()
-    return float(loss.detach())
+    return total
 
 
 def finish_round(

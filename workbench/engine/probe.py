@@ -7,7 +7,6 @@ on from there. Source: Fine-Tuning can Distort Pretrained Features (Kumar et al.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import nn
 
 from .backbone import Network
 from .checkpoint import has_checkpoint
-from .data import MakeSample, ScaledImages
+from .data import Alike, MakeSample, ScaledImages, stack_alike
 from .device import place, return_memory
 from .monitor import Monitor
 
@@ -45,8 +44,8 @@ class Views:
         """Return how many samples there are at most."""
         return min(MOST_SAMPLES, self.count * len(self.images))
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, tuple[Any, ...]]]:
-        """Yield uint8 (N, 3, H, W) images with their N targets, AT_ONCE together."""
+    def __iter__(self) -> Iterator[Alike]:
+        """Yield samples, those of one size together, of AT_ONCE in turn."""
         torch.manual_seed(self.seed)
         seconds, started = self.monitor.training_seconds, time.monotonic()
         order = np.random.default_rng(self.seed).permutation(len(self.images))
@@ -54,14 +53,12 @@ class Views:
             is_late = seconds is not None and time.monotonic() - started > PROBED * seconds
             if start and (is_late or self.monitor.is_cancelled):
                 return
-            samples = [
+            yield from stack_alike(
                 (self.make_varied if place >= len(order) else self.make_plain)(
                     *self.images[int(order[place % len(order)])]
                 )
                 for place in range(start, min(start + AT_ONCE, len(self)))
-            ]
-            inputs, targets = zip(*samples)
-            yield torch.stack(inputs), targets
+            )
 
 
 def probe_first(model: Network, views: Views, fit_probe: Callable[[Views], None]) -> bool:

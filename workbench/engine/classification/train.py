@@ -34,11 +34,16 @@ LABEL_SMOOTHING = 0.05
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
-    """Return how images are shown to the network: each as a whole, in an input of the usual aspect.
+    """Return how images are shown to the network: each as a whole, all of one area.
 
-    Padding is its mirror image: that of grey has edges, which the highest features would be of.
+    Nothing is padded, for what an image is described by is taken over all of its input. But for
+    random weights: batch norm learns its statistics from images of one size. What lies beyond an
+    image is its mirror image there: grey has edges, which the highest features would be of.
     """
-    return Framing(usual_input(examples, settings.input_size), is_mirrored=True)
+    usual = usual_input(examples, settings.input_size)
+    if settings.backbone == "random":
+        return Framing(usual, is_mirrored=True)
+    return Framing(usual, is_whole=True)
 
 
 def make_target(label: ClassLabel, frame: Frame, classes: Sequence[str]) -> int:
@@ -55,8 +60,9 @@ def make_sample(
     image: np.ndarray, target: int, framing: Framing, augment: v2.Transform
 ) -> tuple[torch.Tensor, int]:
     """Return one training input, uint8 (3, H, W), and its class index."""
-    padded = pad_to(image, framing.input_size, framing.is_mirrored)
-    return augment(tv_tensors.Image(to_tensor(padded))), target
+    if not framing.is_whole:
+        image = pad_to(image, framing.input_size, framing.is_mirrored)
+    return augment(tv_tensors.Image(to_tensor(image))), target
 
 
 def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
@@ -73,20 +79,30 @@ def make_label(target: int, classes: Sequence[str]) -> ClassLabel:
 def compute_loss(
     model: ClassificationModel, inputs: torch.Tensor, targets: list[int], weights: torch.Tensor
 ) -> torch.Tensor:
-    """Return the cross entropy of a batch; weights float (K,) lift rare classes."""
+    """Return the cross entropy of a batch; weights float (K,) lift rare classes.
+
+    They count in full for one image alone: not only beside those of the others.
+    """
     logits = model.classify(inputs)  # (N, K)
-    return nn.functional.cross_entropy(
+    losses = nn.functional.cross_entropy(
         logits.float(),
         torch.tensor(targets, device=logits.device),
         weights.to(logits.device),
+        reduction="sum",
         label_smoothing=LABEL_SMOOTHING,
     )
+    return losses / len(targets)
 
 
 def class_weights(examples: Sequence[Example], classes: Sequence[str]) -> torch.Tensor:
-    """Return a weight for each class, float (K,): one over the root of how many show it."""
-    counts = Counter(example.read_label().class_name for example in examples)
-    return weigh_classes(torch.tensor([counts[name] for name in classes]))
+    """Return a weight for each class, float (K,): one over the root of how many show it.
+
+    Over all examples the mean is 1.
+    """
+    by_name = Counter(example.read_label().class_name for example in examples)
+    counts = torch.tensor([by_name[name] for name in classes])
+    weights = weigh_classes(counts)
+    return weights * counts.sum() / (weights * counts).sum()
 
 
 def train(
