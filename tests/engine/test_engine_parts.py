@@ -168,11 +168,14 @@ def test_what_is_held_does_not_change_in_a_step():
     assert not any("running" in name for name in changed)
 
 
-def test_images_of_one_size_come_together_with_their_targets():
-    sizes = [(4, 6), (6, 4), (4, 6), (5, 5), (6, 4)]
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [([(4, 6)] * 3, [[0, 1, 2]]), ([(4, 6), (6, 4), (4, 6)], [[0], [1], [2]])],
+)
+def test_images_of_one_size_come_together_and_others_alone(sizes, expected):
     samples = [(torch.full((3, *size), k, dtype=torch.uint8), k) for k, size in enumerate(sizes)]
     groups = stack_alike(samples)
-    assert [targets for _, targets in groups] == [[0, 2], [1, 4], [3]]
+    assert [targets for _, targets in groups] == expected
     for images, targets in groups:
         assert images.shape[2:] == sizes[targets[0]]
         assert images[:, 0, 0, 0].tolist() == targets

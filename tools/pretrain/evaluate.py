@@ -7,22 +7,24 @@ that is chosen is chosen on the training images: on thirds, each of which is hel
 tile, sheet or fruit, or on dev, which is the first of them; test is for reporting.
 
 - anomaly: a memory of normal patches (PatchCore, Roth et al., 2022): as anomaly detection has it,
-  with colors, places and peaks; of stride 8 alone; of strides 8 and 16, decorrelated, where the
-  score of an image is the mean distance of its farthest patches; and of strides 8 and 16 as they
-  are, where it is that of the farthest, weighted, as PatchCore has it. AUROC of the four. On dev
-  the magnetic tiles are those of the training half, defects among them; on test they are the set's
-  own split_anomaly, whose defects were in part on dev.
+  with colors, places and peaks, from images of their own size; from squares, of stride 8 alone; of
+  strides 8 and 16, decorrelated, where the score of an image is the mean distance of its farthest
+  patches; and of strides 8 and 16 as they are, where it is that of the farthest, weighted, as
+  PatchCore has it. AUROC of the four. On dev the magnetic tiles are those of the training half,
+  defects among them; on test they are the set's own split_anomaly, whose defects were in part on
+  dev.
 - few: a logistic regression on 5, 10 and 20 images a class, balanced accuracy, the mean of 10
-  draws. On three descriptions of an image, standardised: as classification describes it; the mean
-  and highest features of strides 4, 8 and 16, averaged to stride 16; the mean of the last map.
+  draws. On three descriptions of an image as classification shows it, standardised: its own; the
+  mean and highest features of strides 4, 8 and 16, averaged to stride 16; the mean of the last map.
 """
 
 import argparse
 import csv
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import torch
@@ -36,12 +38,14 @@ from torch import nn
 from torch.nn import functional
 from train import normalise
 
+from workbench.engine import anomaly, classification
 from workbench.engine.anomaly.memory import Moments, choose_coreset, sample_patches
 from workbench.engine.anomaly.model import average, locate, measure_distances
 from workbench.engine.anomaly.train import compare_with
 from workbench.engine.classification.model import COLOR_FACTS, describe, find_colors, find_pairs
 from workbench.engine.classification.probe import COLOR_WEIGHT, choose_axes
 from workbench.tasks.anomaly import HOT_SHARE
+from workbench.tasks.framing import Framing, make_frames, resize_image
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 SIDE = 256
@@ -135,11 +139,28 @@ def read_rows(name: str) -> list[Row]:
         return list(csv.DictReader(file))
 
 
-def read_image(path: Path) -> torch.Tensor:
-    """Return an image as the networks take it: float (1, 3, SIDE, SIDE)."""
+def read_image(path: Path, framing: Framing | None = None) -> torch.Tensor:
+    """Return an image as the networks take it: float (1, 3, h, w).
+
+    framing: how a room shows it; None: stretched to SIDE x SIDE.
+    """
     with Image.open(path) as picture:
-        small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    return normalise(torch.from_numpy(np.array(small)).permute(2, 0, 1)[None] / 255)
+        image = np.asarray(picture.convert("RGB"))
+    size = (SIDE, SIDE)
+    if framing is not None:
+        size = make_frames(image.shape[:2], framing)[0].scaled_size
+    small = torch.from_numpy(np.array(resize_image(image, size)))
+    return normalise(small.permute(2, 0, 1)[None] / 255)
+
+
+def frame_as(room: ModuleType, name: str, rows: Iterable[Row]) -> Framing:
+    """Return how a room shows these images of a set, at about SIDE x SIDE."""
+    sizes = []
+    for row in rows:
+        with Image.open(SHARED / "data" / name / row["image"]) as picture:
+            sizes.append((picture.height, picture.width))
+    examples = [SimpleNamespace(image_size=size) for size in sizes]
+    return room.choose_framing(examples, replace(room.PRESETS["fast"], input_size=SIDE))
 
 
 def third_of(group: str) -> int:
@@ -218,11 +239,11 @@ def measure_anomaly(name: str, trunk: Trunk, part: str) -> list[float]:
 
 def score_as_room(name: str, trunk: Trunk, train: list[Row], test: list[Row]) -> list[float]:
     """Return how abnormal images are as anomaly detection has it, from normal ones as they are."""
-    folder = SHARED / "data" / name
+    folder, framing = SHARED / "data" / name, frame_as(anomaly, name, train)
     peaks = []
 
     def see(row: Row) -> tuple[torch.Tensor, torch.Tensor]:
-        image = read_image(folder / row["image"])
+        image = read_image(folder / row["image"], framing)
         features = trunk(image)[1]
         beside_mean = image - image.mean((2, 3), keepdim=True)
         colors = functional.adaptive_avg_pool2d(beside_mean, tuple(features.shape[2:]))
@@ -332,7 +353,8 @@ def measure_few(name: str, trunk: Trunk, part: str) -> list[list[float]]:
     folder = SHARED / "data" / name
     splits = split_rows(read_rows(name), part, group)
     rows = {row["image"]: row for split in splits for half in split for row in half}
-    images = ((key, read_image(folder / key)) for key in rows)
+    framing = frame_as(classification, name, rows.values())
+    images = ((key, read_image(folder / key, framing)) for key in rows)
     looks = {key: look_at(trunk(image), image) for key, image in images}
     found = []
     for split in splits:

@@ -1,12 +1,12 @@
 """Refine a trained backbone for anomaly detection, on generated images alone.
 
-    python tools/pretrain/refine.py TRAINED.safetensors OUT.safetensors [--steps 1200]
+    python tools/pretrain/refine.py TRAINED.safetensors OUT.safetensors [--steps 1000]
 
 In train.py the views of a material are cut from one sheet. Real parts differ more from one another:
 here each view has a sheet of its own, a variant of the material's program, and the lesson "normals"
 compares whole images as the anomaly room does. What ends at stride 8 learns; the stage after it
-stays as it was. It can be stopped at any time: the same command goes on from OUT.checkpoint. What
-it brings is in RESULTS.md; the weights that ship are not refined yet.
+stays as it was. It can be stopped at any time: the same command goes on from OUT.checkpoint. The
+file that ships for classification and anomaly detection is refined; RESULTS.md has what it brings.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("trained", type=Path, help="the file of weights to begin with")
     parser.add_argument("out", type=Path, help="the file of weights to write (.safetensors)")
     parser.add_argument("--network", default="resnet18")
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

@@ -143,13 +143,17 @@ def make_batch(
 
 
 def stack_alike(samples: Iterable[Sample]) -> list[Alike]:
-    """Return the samples, those of one size together."""
-    groups: dict[torch.Size, list[Sample]] = {}
-    for sample in samples:
-        groups.setdefault(sample[0].shape, []).append(sample)
+    """Return the samples together where they are of one size, else each alone.
+
+    The library below prepares and keeps a program for each shape that it meets: where sizes vary,
+    groups of two, three and more of each would be many shapes, and take a tenth more memory.
+    """
+    drawn = list(samples)
+    is_alike = len({image.shape for image, _ in drawn}) == 1
+    groups = [drawn] if is_alike else [[sample] for sample in drawn]
     return [
         (torch.stack([image for image, _ in group]), [target for _, target in group])
-        for group in groups.values()
+        for group in groups
     ]
 
 
