@@ -134,7 +134,7 @@ Alike = tuple[torch.Tensor, list[Any]]  # of one size: uint8 (N, 3, H, W), and N
 def make_batch(
     images: ScaledImages, step: int, settings: Settings, make_sample: MakeSample
 ) -> list[Alike]:
-    """Return that step's batch, by the sizes of its inputs.
+    """Return that step's batch: together where inputs are of one size, else each alone.
 
     make_sample(image, target) cuts and varies one scaled image, uint8 (h, w, 3), with its target.
     """
