@@ -45,7 +45,7 @@ class Views:
         return min(MOST_SAMPLES, self.count * len(self.images))
 
     def __iter__(self) -> Iterator[Alike]:
-        """Yield samples, of AT_ONCE in turn: together where they are of one size, else each alone."""
+        """Yield samples, AT_ONCE in turn: together where they are of one size, else alone."""
         torch.manual_seed(self.seed)
         seconds, started = self.monitor.training_seconds, time.monotonic()
         order = np.random.default_rng(self.seed).permutation(len(self.images))
