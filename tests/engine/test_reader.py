@@ -5,7 +5,7 @@ import torch
 from workbench.engine.backbone import Backbone
 from workbench.engine.monitor import Monitor
 from workbench.engine.probe import Views
-from workbench.engine.reader import Reader, describe_places, look_at, middles
+from workbench.engine.reader import AROUND, Reader, describe_places, look_at, middles
 
 
 def test_features_are_read_at_the_places_asked_for():
@@ -36,6 +36,25 @@ def test_a_reader_says_of_scaled_features_what_it_was_fitted_to_say():
     assert torch.allclose(reader.read(maps), wanted, rtol=1e-3, atol=1e-2)
 
 
+def test_a_reader_that_sees_around_reads_the_mean_of_what_lies_in_the_image():
+    reader = Reader(Backbone(), 1, sees_around=True)
+    fine, middle, coarse = (
+        torch.rand(2, count, side, side)
+        for count, side in zip(Backbone.channels[1:], (32, 16, 8), strict=True)
+    )
+    *as_they_are, around = reader.look([fine, middle, coarse])
+    assert all(map(torch.equal, as_they_are, (fine, middle, coarse)))
+    cells = AROUND // 2 + 1  # of the window at the corner that are in the image
+    of_middle = middle[:, :, : 2 * cells, : 2 * cells].mean((2, 3))
+    of_coarse = coarse[:, :, :cells, :cells].mean((2, 3))
+    assert torch.allclose(around[:, :, 0, 0], torch.cat([of_middle, of_coarse], 1), atol=1e-5)
+    with torch.no_grad():
+        reader.weight[:, -256:] = 1.0  # reads the surroundings at stride 16 alone
+    found = reader.read([fine, middle, coarse])
+    assert found.shape == (2, 1, 32, 32)
+    assert torch.allclose(found[:, 0, 0, 0], of_coarse.sum(1), rtol=1e-4)
+
+
 class Noise:
     """Three images of noise, whose targets are their numbers."""
 
@@ -54,7 +73,8 @@ def test_places_are_described_with_what_belongs_to_them(tmp_path):
         return image, target
 
     views = Views(Noise(), as_it_is, as_it_is, 2, 0, Monitor(tmp_path))
-    seen = list(describe_places(Backbone().eval(), views, choose))
+    backbone = Backbone().eval()
+    seen = list(describe_places(backbone, Reader(backbone, 1), views, choose))
     assert sorted(len(answers) for _, answers in seen) == [1, 1, 2, 2, 3, 3]
     assert all(found.shape == (len(answers), 448) for found, answers in seen)
     assert all((answers == len(answers) - 1).all() for _, answers in seen)

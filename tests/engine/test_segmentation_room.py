@@ -24,6 +24,7 @@ from workbench.engine.segmentation.paste import MOST_PASTED, PASTED, paste, past
 from workbench.engine.segmentation.probe import choose_pixels, fit_probe
 from workbench.engine.segmentation.train import (
     build_augmentation,
+    build_viewer,
     compute_loss,
     dice_loss,
     scale_mask,
@@ -92,6 +93,28 @@ def test_large_images_without_labels_fit_into_one_input():
     assert framing.scale == pytest.approx(384 / 2000)
 
 
+def test_images_cut_out_of_photos_are_shown_whole_at_one_scale():
+    sizes = ((400, 300), (520, 260), (300, 420), (260, 480))
+    framing = choose_framing([draw(size, 40) for size in sizes], FAST)
+    assert framing.is_whole and framing.scale == pytest.approx(
+        np.sqrt(np.prod(framing.input_size) / np.median([h * w for h, w in sizes]))
+    )
+    small = choose_framing([draw((60, 50), 5), draw((50, 70), 5)], FAST)
+    assert small.is_whole and small.scale == 2.0
+
+
+def test_cut_out_images_whose_labels_would_be_lost_are_tiled():
+    framing = choose_framing([draw((1500, 2000), 3), draw((1600, 1900), 3)], FAST)
+    assert not framing.is_whole and framing.scale is not None and framing.scale >= 0.7
+
+
+def test_a_few_photos_of_one_size_are_not_cut_out():
+    assert not choose_framing([draw((500, 300), 40)], FAST).is_whole
+    assert not choose_framing(
+        [draw((500, 300), 40)] * 2 + [draw((300, 500), 40)] * 2, FAST
+    ).is_whole
+
+
 @pytest.mark.parametrize("width", [2, 3, 5])
 def test_a_thin_line_stays_in_one_piece_at_half_the_size(width):
     mask = np.zeros((100, 200), np.uint8)
@@ -124,6 +147,25 @@ def test_what_is_not_image_is_ignored():
     assert cut.shape == (3, 64, 64) and (mask[:30, :40] == 1).all()
     assert (mask[30:] == IGNORED).all() and (mask[:, 40:] == IGNORED).all()
     assert make_label(mask, ["crack"]) == MaskLabel(np.pad(target, ((0, 34), (0, 24))))
+
+
+def test_beyond_a_whole_image_its_mirror_image_is_trained_on():
+    image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    target = (image[..., 0] > 128).astype(np.uint8)
+    cut, mask = make_sample(image, target, (64, 64), v2.Identity(), is_mirrored=True)
+    assert torch.equal(cut[:, 30:60, :40], cut[:, :30, :40].flip(1))
+    assert torch.equal(mask[30:60, :40], mask[:30, :40].flip(0)) and (mask != IGNORED).all()
+
+
+def test_crops_of_whole_images_have_one_size_and_the_reader_sees_all_of_them():
+    drawn = [draw((400, 300), 40), draw((520, 260), 40), draw((300, 420), 40)]
+    framing = choose_framing(drawn, FAST)
+    images = ScaledImages(drawn, framing, lambda label, frame: make_target(label, frame, ["crack"]))
+    crops, views = (
+        [make(*images[index])[0].shape[1:] for index in range(3)]
+        for make in (build(drawn, framing, FAST) for build in (build_sampler, build_viewer))
+    )
+    assert len(set(crops)) == 1 and views == [images[index][1].shape for index in range(3)]
 
 
 def test_image_and_mask_are_varied_alike():

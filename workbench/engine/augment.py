@@ -1,6 +1,7 @@
 """How training images are varied: what every room shares of it (torchvision.transforms.v2)."""
 
 import math
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -23,17 +24,30 @@ def vary_light() -> v2.Transform:
 
 
 def vary_view_mirrored(degrees: float, scale: tuple[float, float], shift: float) -> v2.Transform:
-    """Return what `vary_view` does, for images without masks: beyond its edge an image is mirrored.
+    """Return what `vary_view` does, without boxes: beyond its edge an image is mirrored.
 
     So no edge appears that a class could be told by.
     """
+    return flip_and_often(MoveMirrored(degrees, scale, shift))
 
-    def vary(image: tv_tensors.Image) -> tv_tensors.Image:
-        angle = math.radians(draw_between(-degrees, degrees))
-        zoom, (x, y) = draw_between(*scale), (draw_between(-shift, shift) for _ in range(2))
-        return move_view(image, angle, zoom, (2 * x, 2 * y))
 
-    return flip_and_often(v2.Lambda(vary))
+class MoveMirrored(v2.Transform):  # type: ignore[misc]
+    """Turns, scales and shifts images with their masks at random."""
+
+    def __init__(self, degrees: float, scale: tuple[float, float], shift: float) -> None:
+        super().__init__()
+        self.degrees, self.scale, self.shift = degrees, scale, shift
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Return an angle in radians, a zoom, and a shift where the image is 2 wide and high."""
+        angle = math.radians(draw_between(-self.degrees, self.degrees))
+        zoom = draw_between(*self.scale)
+        x, y = (2 * draw_between(-self.shift, self.shift) for _ in range(2))
+        return {"angle": angle, "zoom": zoom, "shift": (x, y)}
+
+    def transform(self, inpt: tv_tensors.TVTensor, params: dict[str, Any]) -> tv_tensors.TVTensor:
+        """Return one image, or its mask, moved."""
+        return move_view(inpt, **params)
 
 
 def draw_between(low: float, high: float) -> float:
@@ -42,20 +56,21 @@ def draw_between(low: float, high: float) -> float:
 
 
 def move_view(
-    image: tv_tensors.Image, angle: float, zoom: float, shift: tuple[float, float]
-) -> tv_tensors.Image:
-    """Return an image, uint8 (3, H, W), turned by an angle in radians, zoomed and shifted.
+    view: tv_tensors.TVTensor, angle: float, zoom: float, shift: tuple[float, float]
+) -> tv_tensors.TVTensor:
+    """Return an image, uint8 (3, H, W), or a mask (H, W), turned, zoomed and shifted.
 
-    shift: along x and y, where the image is 2 wide and 2 high.
+    angle: in radians. shift: along x and y, where the image is 2 wide and 2 high.
     """
-    height, width = image.shape[-2:]
+    height, width = view.shape[-2:]
+    mode = "nearest" if isinstance(view, tv_tensors.Mask) else "bilinear"
     cosine, sine = math.cos(angle) / zoom, math.sin(angle) / zoom
     rows = [[cosine, -sine * height / width, shift[0]], [sine * width / height, cosine, shift[1]]]
-    grid = functional.affine_grid(torch.tensor([rows]), [1, 3, height, width], align_corners=False)
+    grid = functional.affine_grid(torch.tensor([rows]), [1, 1, height, width], align_corners=False)
     moved = functional.grid_sample(
-        image[None].float(), grid, padding_mode="reflection", align_corners=False
+        view.reshape(1, -1, height, width).float(), grid, mode, "reflection", align_corners=False
     )
-    return tv_tensors.Image(moved[0].round().to(torch.uint8))
+    return tv_tensors.wrap(moved.round().to(torch.uint8).reshape(view.shape), like=view)
 
 
 def vary_view(degrees: float, scale: tuple[float, float], shift: float) -> v2.Transform:

@@ -1,5 +1,6 @@
 """Training images: read once, scaled once, kept in memory while there is room, cut and stacked."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +24,7 @@ from .backbone import MEAN, STD
 from .device import cache_budget_bytes
 
 Item = TypeVar("Item")
+CUT_OUTS = 0.5  # share of images of a size of their own, above which they are cut out of photos
 DEV_FRAMES = 32  # how many network inputs of the dev images a round of training may cost
 
 
@@ -78,6 +80,17 @@ def usual_input(examples: Sequence[Example], side: int) -> tuple[int, int]:
         for length in (side * min(1.0, aspect), side * min(1.0, 1 / aspect))
     )
     return height, width
+
+
+def usual_area(examples: Sequence[Example]) -> float:
+    """Return the median area of the images, in pixels."""
+    return float(np.median([math.prod(example.image_size) for example in examples]))
+
+
+def are_cut_out(examples: Sequence[Example]) -> bool:
+    """Tell whether images were cut out of photos: more than CUT_OUTS have a size of their own."""
+    sizes = {example.image_size for example in examples}
+    return len(sizes) > max(1, CUT_OUTS * len(examples))
 
 
 def pick_evenly(items: Sequence[Item], count: int) -> list[Item]:

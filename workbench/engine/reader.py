@@ -22,21 +22,34 @@ from .probe import Views
 ChoosePlaces = Callable[[Any], tuple[torch.Tensor, ...]]
 
 
-class Reader(nn.Linear):
-    """Reads numbers from the backbone's maps at strides 4, 8 and 16; untrained they are 0."""
+AROUND = 5  # cells of stride 16, down and across, whose features are averaged
 
-    def __init__(self, backbone: Backbone, outputs: int) -> None:
-        super().__init__(sum(backbone.channels[1:]), outputs)
+
+class Reader(nn.Linear):
+    """Reads numbers from the backbone's maps at strides 4, 8 and 16; untrained they are 0.
+
+    sees_around: whether it reads beside a place the mean of what is AROUND it.
+    """
+
+    def __init__(self, backbone: Backbone, outputs: int, sees_around: bool = False) -> None:
+        _, *widths = backbone.channels
+        super().__init__(sum(widths) + sees_around * sum(widths[1:]), outputs)
+        self.sees_around = sees_around
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 
+    def look(self, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Return all that is read, of maps (N, C, h, w) at strides 4, 8 and 16."""
+        return [*maps, average_around(*maps[1:])] if self.sees_around else [*maps]
+
     def read(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return what each place says, (N, outputs, H / 4, W / 4), of maps (N, C, h, w)."""
+        seen = self.look(maps)
         kernels = torch.split(
-            self.weight[:, :, None, None], [part.shape[1] for part in maps], dim=1
+            self.weight[:, :, None, None], [part.shape[1] for part in seen], dim=1
         )
-        biases = (self.bias, None, None)
-        finest, *coarser = map(functional.conv2d, maps, kernels, biases)
+        finest = functional.conv2d(seen[0], kernels[0], self.bias)
+        coarser = map(functional.conv2d, seen[1:], kernels[1:])
         return finest + sum(enlarge(scores, finest) for scores in coarser)
 
     @torch.no_grad()
@@ -53,20 +66,29 @@ class Reader(nn.Linear):
         self.bias.copy_(bias - kernel @ center)
 
 
+def average_around(fine: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
+    """Return the means around each place, (N, C + D, h, w), of maps at strides 8 and 16.
+
+    fine: (N, C, 2 h, 2 w). coarse: (N, D, h, w). What lies beyond the image does not count.
+    """
+    both = torch.cat([functional.avg_pool2d(fine, 2), coarse], dim=1)
+    return functional.avg_pool2d(both, AROUND, 1, AROUND // 2, count_include_pad=False)
+
+
 def enlarge(maps: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """Return maps (N, C, h, w) at the height and width of others, in between by straight lines."""
     return functional.interpolate(maps, size=like.shape[2:], mode="bilinear")
 
 
 def describe_places(
-    backbone: Backbone, views: Views, choose_places: ChoosePlaces
+    backbone: Backbone, reader: Reader, views: Views, choose_places: ChoosePlaces
 ) -> Iterator[tuple[torch.Tensor, ...]]:
     """Yield, view by view, what a reader reads at its places, (P, D), and what belongs to them."""
     device = next(backbone.parameters()).device
     with torch.inference_mode():
         for inputs, targets in views:
             with mixed_precision(device):
-                maps = backbone(normalise(inputs.to(device)))[1:]
+                maps = reader.look(backbone(normalise(inputs.to(device)))[1:])
             for row, target in enumerate(targets):
                 places, *answers = (part.to(device) for part in choose_places(target))
                 yield look_at([part[row, None] for part in maps], places), *answers

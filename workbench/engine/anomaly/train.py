@@ -18,7 +18,16 @@ from ...errors import NotEnoughLabels
 from ...settings import Settings
 from ...tasks.anomaly import FEWEST_NORMALS, AnomalyLabel, AnomalyPrediction, decode
 from ...tasks.framing import Frame, Framing, cut_input, make_frames
-from ..data import Example, MakeSample, ScaledImages, normalise, to_tensor, usual_input
+from ..data import (
+    Example,
+    MakeSample,
+    ScaledImages,
+    are_cut_out,
+    normalise,
+    to_tensor,
+    usual_area,
+    usual_input,
+)
 from ..device import place
 from ..monitor import Cancelled, Monitor
 from .memory import (
@@ -33,7 +42,6 @@ from .memory import (
 )
 from .model import COLORS, PLACES, STRIDE, AnomalyModel, Comparison, measure_distances
 
-CUT_OUTS = 0.5  # share of images of a size of their own, above which they are cut out of photos
 LIGHT = 0.05  # how much brightness and contrast vary, as a fraction
 QUANTILE = 0.95  # of held-out normal images should stay below the line
 ENOUGH_NORMALS = 20  # dev images that are enough to calibrate on; below, train images help
@@ -52,11 +60,9 @@ def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
     own they are cut out of photos, and are scaled alike: a surface then looks the same in all.
     """
     usual = usual_input(examples, settings.input_size)
-    sizes = [example.image_size for example in examples]
-    if len(set(sizes)) <= CUT_OUTS * len(sizes):
+    if not are_cut_out(examples):
         return Framing(usual, is_whole=True)
-    area = float(np.median([math.prod(size) for size in sizes]))
-    return Framing(usual, math.sqrt(math.prod(usual) / area), is_whole=True)
+    return Framing(usual, math.sqrt(math.prod(usual) / usual_area(examples)), is_whole=True)
 
 
 def make_target(label: AnomalyLabel, frame: Frame, classes: Sequence[str]) -> bool:

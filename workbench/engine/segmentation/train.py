@@ -1,5 +1,6 @@
 """How segmentation learns: crops at a scale that keeps thin things, cross entropy and Dice."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,9 +16,19 @@ from ...settings import Settings
 from ...tasks import find_task
 from ...tasks.framing import Frame, Framing, pad_to, shrink
 from ...tasks.segmentation import MaskLabel, MaskPrediction
-from ..augment import IGNORED, vary_light, vary_view
+from ..augment import IGNORED, vary_light, vary_view_mirrored
 from ..choice import Choice
-from ..data import Example, MakeSample, ScaledImages, choose_dev, crop_size, to_tensor
+from ..data import (
+    Example,
+    MakeSample,
+    ScaledImages,
+    are_cut_out,
+    choose_dev,
+    crop_size,
+    to_tensor,
+    usual_area,
+    usual_input,
+)
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
@@ -31,6 +42,7 @@ Augment = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tenso
 KEPT_SHARE = 0.85  # IoU of labels with themselves, after they went through the chosen scale
 COVERED = 0.4  # a scaled pixel is foreground where that share of it is
 HIGHEST_SCALE = 2.0
+SCALES = (0.25, 0.35, 0.5, 0.7)  # that are tried, beside that which fits an image into one input
 LOOKED_AT = 16  # labels that are looked at to choose the scale
 FOREGROUND_CROPS = 0.6  # share of crops that hold something on purpose
 FOREGROUND_WEIGHT = 6.0  # of a pixel of a class, beside one of background: there are few of them
@@ -39,19 +51,30 @@ FOREGROUND_WEIGHT = 6.0  # of a pixel of a class, beside one of background: ther
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
     """Return the smallest scale at which labels keep their shape, and tiles of input_size.
 
-    Images are never made smaller than one input, nor larger than HIGHEST_SCALE times.
+    Images are never made smaller than one input, nor larger than HIGHEST_SCALE times. Those that
+    are cut out of photos are shown as a whole, without padding, where their usual size allows it.
     """
+    if are_cut_out(examples):
+        usual = usual_input(examples, settings.input_size)
+        scale = min(HIGHEST_SCALE, math.sqrt(math.prod(usual) / usual_area(examples)))
+        if scale >= find_scale(examples, scale):
+            return Framing(usual, scale, is_whole=True)
     longest = max(max(example.image_size) for example in examples)
     whole = settings.input_size / longest
     side = (settings.input_size, settings.input_size)
     if whole >= 1:
         return Framing(side, min(HIGHEST_SCALE, whole) if whole >= HIGHEST_SCALE else 1.0)
+    return Framing(side, find_scale(examples, whole))
+
+
+def find_scale(examples: Sequence[Example], lowest: float) -> float:
+    """Return the smallest of some scales at which labels keep their shape, at least `lowest`."""
+    if lowest >= 1:
+        return lowest
     filled = [example for example in examples if example.item.counts][:LOOKED_AT]
     masks = [example.read_label().mask for example in filled]
-    for scale in (whole, *(s for s in (0.25, 0.35, 0.5, 0.7) if s > whole)):
-        if all_kept(masks, scale):
-            return Framing(side, scale)
-    return Framing(side, 1.0)
+    scales = (lowest, *(scale for scale in SCALES if scale > lowest))
+    return next((scale for scale in scales if all_kept(masks, scale)), 1.0)
 
 
 def all_kept(masks: Sequence[np.ndarray], scale: float) -> bool:
@@ -90,22 +113,37 @@ def build_augmentation(settings: Settings) -> Augment:
 
     Flips, small turns, size, light; and what the mask holds is often pasted in once more.
     """
-    vary = v2.Compose([vary_view(15, (0.85, 1.2), 0.05), vary_light()])
+    vary = v2.Compose([vary_view_mirrored(15, (0.85, 1.2), 0.05), vary_light()])
     return lambda image, mask: paste_again(*vary(image, mask))
 
 
 def make_sample(
-    image: np.ndarray, target: np.ndarray, size: tuple[int, int], augment: Augment
+    image: np.ndarray,
+    target: np.ndarray,
+    size: tuple[int, int] | None,
+    augment: Augment,
+    is_mirrored: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return one training crop, uint8 (3, h, w), and its mask (h, w), 255 where no image is."""
+    """Return one training crop, uint8 (3, h, w), and its mask (h, w), 255 where no image is.
+
+    size: of the crop; None takes the whole image. is_mirrored: what the crop holds beyond the image
+    is its mirror image, which then is no place where no image is.
+    """
+    size = size or target.shape
     top, left = choose_corner(target, size)
     part = (slice(top, top + size[0]), slice(left, left + size[1]))
-    mask = np.full(size, IGNORED, np.uint8)
-    cut = target[part]
-    mask[: cut.shape[0], : cut.shape[1]] = cut
-    padded = tv_tensors.Image(to_tensor(pad_to(image[part], size)))
+    mask = pad_mask(target[part], size, is_mirrored)
+    padded = tv_tensors.Image(to_tensor(pad_to(image[part], size, is_mirrored)))
     image_tensor, mask_tensor = augment(padded, tv_tensors.Mask(torch.from_numpy(mask)))
     return image_tensor, mask_tensor
+
+
+def pad_mask(mask: np.ndarray, size: tuple[int, int], is_mirrored: bool) -> np.ndarray:
+    """Return a mask, uint8 (h, w), padded as `pad_to` pads its image: mirrored, or with IGNORED."""
+    beyond = [(0, size[axis] - mask.shape[axis]) for axis in (0, 1)]
+    if is_mirrored:
+        return np.pad(mask, beyond, mode="symmetric")
+    return np.pad(mask, beyond, constant_values=IGNORED)
 
 
 def choose_corner(target: np.ndarray, size: tuple[int, int]) -> tuple[int, int]:
@@ -125,8 +163,27 @@ def choose_corner(target: np.ndarray, size: tuple[int, int]) -> tuple[int, int]:
 
 def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
     """Return what cuts and varies a training image with its target, as `train` does."""
-    augment = build_augmentation(settings) if settings.augment else v2.Identity()
-    return partial(make_sample, size=crop_size(examples, framing), augment=augment)
+    return partial(
+        make_sample,
+        size=crop_size(examples, framing),
+        augment=choose_augmentation(settings),
+        is_mirrored=framing.is_whole,
+    )
+
+
+def choose_augmentation(settings: Settings) -> Augment:
+    """Return what varies a training image and its mask, or leaves them as they are."""
+    return build_augmentation(settings) if settings.augment else v2.Identity()
+
+
+def build_viewer(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
+    """Return what cuts and varies an image for the reader, which sees it as in use.
+
+    Crops of one size are for batch norm alone, and the reader has none.
+    """
+    if framing.is_whole:
+        return partial(make_sample, size=None, augment=choose_augmentation(settings))
+    return build_sampler(examples, framing, settings)
 
 
 def make_label(target: torch.Tensor, classes: Sequence[str]) -> MaskLabel:
@@ -174,15 +231,18 @@ def train(
     """Train the model in place on the examples; dev decides which round is kept."""
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
     dev_images = ScaledImages(choose_dev(dev, framing), framing)
-    make_plain = build_sampler(examples, framing, replace(settings, augment=False))
-    make_varied = build_sampler(examples, framing, settings)
+    make_crop = build_sampler(examples, framing, settings)
+    make_plain, make_varied = (
+        build_viewer(examples, framing, replace(settings, augment=augment))
+        for augment in (False, settings.augment)
+    )
     views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor)
     is_ready = probe_first(model, views, partial(fit_probe, model))
     look = partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor)
     fit(
         model,
         images,
-        make_varied,
+        make_crop,
         compute_loss,
         Choice(look, len(dev_images), slack=1.0),
         settings,
