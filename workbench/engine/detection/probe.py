@@ -31,7 +31,7 @@ def fit_probe(model: DetectionModel, views: Views, size: tuple[int, int]) -> Non
     if not is_thing.any():
         return
     center, spread = measure_scale(described)
-    scaled = (described - center) / spread
+    scaled = described.sub_(center).div_(spread)
     weights = weigh_classes(target.bincount(minlength=model.class_count + 1))
     penalty = PENALTY / len(views.images)
     kernel, bias = fit_logistic(scaled, target, weights, penalty)
