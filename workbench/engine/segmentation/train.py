@@ -124,10 +124,10 @@ def make_sample(
     augment: Augment,
     is_mirrored: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return one training crop, uint8 (3, h, w), and its mask (h, w), 255 where no image is.
+    """Return one training crop, uint8 (3, h, w), and its mask (h, w).
 
-    size: of the crop; None takes the whole image. is_mirrored: what the crop holds beyond the image
-    is its mirror image, which then is no place where no image is.
+    size: of the crop, (height, width); None takes the whole image. Beyond the image a crop is grey
+    and its mask IGNORED; where is_mirrored, both are their mirror image.
     """
     size = size or target.shape
     top, left = choose_corner(target, size)
