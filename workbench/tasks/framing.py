@@ -197,17 +197,19 @@ def cut_input(scaled: np.ndarray, frame: Frame) -> np.ndarray:
     return pad_to(part, frame.input_size, frame.is_mirrored)
 
 
-def pad_to(image: np.ndarray, size: tuple[int, int], is_mirrored: bool = False) -> np.ndarray:
-    """Return a uint8 (h, w, 3) image with padding at its right and bottom, up to (height, width).
+def pad_to(
+    image: np.ndarray, size: tuple[int, int], is_mirrored: bool = False, value: int = PADDING
+) -> np.ndarray:
+    """Return a uint8 (h, w, 3) image, or a mask (h, w), padded at its right and bottom.
 
-    It is grey, or the image's mirror image, again and again where that is the smaller: no edge
-    appears then that is not in the image.
+    size: (height, width), up to which. The padding is of one value, or the image's mirror image,
+    again and again where that is the smaller: no edge appears then that is not in the image.
     """
     height, width = image.shape[:2]
-    beyond = ((0, size[0] - height), (0, size[1] - width), (0, 0))
+    beyond = ((0, size[0] - height), (0, size[1] - width), (0, 0))[: image.ndim]
     if is_mirrored:
         return np.pad(image, beyond, mode="symmetric")
-    return np.pad(image, beyond, constant_values=PADDING)
+    return np.pad(image, beyond, constant_values=value)
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -132,18 +132,10 @@ def make_sample(
     size = size or target.shape
     top, left = choose_corner(target, size)
     part = (slice(top, top + size[0]), slice(left, left + size[1]))
-    mask = pad_mask(target[part], size, is_mirrored)
+    mask = pad_to(target[part], size, is_mirrored, IGNORED)
     padded = tv_tensors.Image(to_tensor(pad_to(image[part], size, is_mirrored)))
     image_tensor, mask_tensor = augment(padded, tv_tensors.Mask(torch.from_numpy(mask)))
     return image_tensor, mask_tensor
-
-
-def pad_mask(mask: np.ndarray, size: tuple[int, int], is_mirrored: bool) -> np.ndarray:
-    """Return a mask, uint8 (h, w), padded as `pad_to` pads its image: mirrored, or with IGNORED."""
-    beyond = [(0, size[axis] - mask.shape[axis]) for axis in (0, 1)]
-    if is_mirrored:
-        return np.pad(mask, beyond, mode="symmetric")
-    return np.pad(mask, beyond, constant_values=IGNORED)
 
 
 def choose_corner(target: np.ndarray, size: tuple[int, int]) -> tuple[int, int]:
