@@ -235,6 +235,15 @@ def test_small_boxes_keep_their_size_in_tiles():
     assert choose_framing(tiny, Settings(320)).scale == 2
 
 
+def test_where_small_boxes_ask_for_more_than_large_ones_allow_the_scale_lies_between():
+    mixed = [blank_example((900, 900), Box("nut", 0, 0, 4, 9), Box("screw", 0, 0, 640, 30))]
+    framing = choose_framing(mixed, Settings(320))
+    assert framing.scale == pytest.approx(1.0)  # the small one needs 2, the large one fits at 0.5
+    assert framing.overlap == 160
+    alone = [blank_example((900, 900), Box("nut", 0, 0, 4, 9))]
+    assert choose_framing(alone, Settings(320)).scale == 2
+
+
 def test_dev_images_of_many_tiles_are_looked_at_in_part():
     large = [blank_example((2000, 2000)) for _ in range(20)]
     chosen = choose_dev(large, Framing((320, 320), 1.0))

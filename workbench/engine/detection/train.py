@@ -4,6 +4,7 @@ Source: Training-Time-Friendly Network (Liu et al., 2020): heat as long as the b
 learned at several cells of a box, so that few images and few steps are enough.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -52,20 +53,28 @@ def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
     side = (settings.input_size, settings.input_size)
     longest = [max(example.image_size) for example in examples]
     short_side, long_side = box_sides(examples)
-    needed = LEAST_SIDE / short_side
-    if needed * max(longest) <= settings.input_size:
+    scale = balance_scale(LEAST_SIDE / short_side, settings.input_size / long_side)
+    if scale * max(longest) <= settings.input_size:
         if max(longest) > ALIKE * min(longest):
             return Framing(side)
         return Framing(side, settings.input_size / max(longest))  # as whole, but with less padding
-    scale = min(HIGHEST_SCALE, max(needed, settings.input_size / max(longest)))
+    scale = min(HIGHEST_SCALE, scale)
     overlap = max(LEAST_OVERLAP, round(long_side * scale))
     return Framing(side, scale, min(overlap, settings.input_size // 2))
+
+
+def balance_scale(needed: float, fitting: float) -> float:
+    """Return the scale that small boxes need, where large ones then fit into a tile.
+
+    Elsewhere it lies halfway: small ones are too small by the factor that large ones are too large.
+    """
+    return needed if needed <= fitting else math.sqrt(needed * fitting)
 
 
 def box_sides(examples: Sequence[Example]) -> tuple[float, float]:
     """Return the short side of small boxes and the long side of large ones, in pixels of the image.
 
-    The first is that of the class with the thinnest. Infinity and 0 without boxes.
+    The first is that of the class with the thinnest. Infinity and 1 without boxes.
     """
     sides: dict[str, list[tuple[float, float]]] = {}
     for example in examples:
@@ -74,7 +83,7 @@ def box_sides(examples: Sequence[Example]) -> tuple[float, float]:
     arrays = [np.array(values) for values in sides.values()]  # (N, 2) each
     shortest = [float(np.quantile(array.min(axis=1), SMALL_SHARE)) for array in arrays]
     longest = [float(np.quantile(array.max(axis=1), 1 - SMALL_SHARE)) for array in arrays]
-    return min(shortest, default=np.inf), max(longest, default=0.0)
+    return min(shortest, default=np.inf), max(longest, default=1.0)
 
 
 def make_target(label: BoxLabel, frame: Frame, classes: Sequence[str]) -> Target:
