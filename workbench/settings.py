@@ -74,7 +74,7 @@ TASK_PRESETS = {
             input_size=256, batch_size=4, min_steps=240, max_steps=800, passes=20, held=1.0
         ),
         "accurate": Settings(
-            input_size=384, batch_size=8, min_steps=400, max_steps=3000, passes=60, held=0.7
+            input_size=384, batch_size=8, min_steps=400, max_steps=3000, passes=60, held=1.0
         ),
     },
     "anomaly": {
