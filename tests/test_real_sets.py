@@ -111,8 +111,8 @@ def test_tiles_for_anomaly_have_one_exposure_and_empty_masks_are_none(build: Bui
 
 
 def train(project: wb.Project) -> wb.Report:
-    """Train for half a minute at most, and return the figures on the test split."""
-    run = project.train(preset="fast", seed=0, time_limit=30, progress=False)
+    """Train for 20 seconds at most, and return the figures on the test split."""
+    run = project.train(preset="fast", seed=0, time_limit=20, progress=False)
     assert run.status == "finished", run.error
     return run.report(split="test")
 
