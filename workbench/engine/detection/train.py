@@ -47,8 +47,9 @@ FALLBACK_THRESHOLD = 0.3
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
     """Return whole images where their boxes stay large enough, else a scale at which they do.
 
-    At that scale images are cut into tiles of input_size, which overlap so far that the tile which
-    holds the middle of a usual box holds all of it.
+    Images are then cut into tiles of input_size, which overlap so far that the tile which holds the
+    middle of a usual box holds all of it. Where large boxes would not fit into a tile, the scale
+    lies between what small and large ones ask for.
     """
     side = (settings.input_size, settings.input_size)
     longest = [max(example.image_size) for example in examples]
