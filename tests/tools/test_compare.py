@@ -56,6 +56,20 @@ def test_labels_are_kept_for_each_class_and_test_stays(compare, tmp_path):
     assert len(project.images.where(split="test")) == 4
 
 
+def test_all_labels_are_learned_from_where_dev_is_empty(common, tmp_path):
+    ours = importlib.import_module("ours")
+    try:
+        project = wb.Project.create(tmp_path / "p", "classification", ["a"])
+        for index, split in enumerate(("train", "dev", "test", "dev")):
+            file = tmp_path / f"{index}.png"
+            Image.fromarray(make_image(index)).save(file)
+            project.add_images([file], split=split, progress=False)
+        ours.learn_from_all(project)
+        assert [image.split for image in project.images] == ["train", "train", "test", "train"]
+    finally:
+        sys.modules.pop("ours", None)
+
+
 def test_a_method_that_failed_says_why(compare):
     assert compare.explain_end(-9, "50 %|####|") == "ended by signal SIGKILL"
     assert compare.explain_end(1, "Traceback\nValueError: too few\n") == "ValueError: too few"
