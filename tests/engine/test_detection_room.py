@@ -1,5 +1,6 @@
 """How object detection learns: targets of awkward boxes, round trips, and that it learns at all."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -224,6 +225,15 @@ def test_large_boxes_are_seen_in_whole_images():
     several = [*usual, blank_example((200, 200), Box("nut", 0, 0, 40, 60))]
     assert choose_framing(several, settings) == Framing((320, 320))
     assert choose_framing([blank_example((480, 640))], settings) == Framing((320, 320), 0.5)
+
+
+def test_no_image_is_cut_where_it_fits_at_nearly_the_scale_that_is_wanted():
+    def choose(side):
+        boxes = Box("nut", 0, 0, 40, 8), Box("screw", 0, 0, side, side)
+        return choose_framing([blank_example((side, side), *boxes)], Settings(320))
+
+    assert choose(400) == Framing((320, 320), 0.8)  # between 1 for nuts and .8 for screws
+    assert choose(600).scale == pytest.approx(math.sqrt(320 / 600))
 
 
 def test_small_boxes_keep_their_size_in_tiles():

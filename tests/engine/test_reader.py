@@ -5,7 +5,14 @@ import torch
 from workbench.engine.backbone import Backbone
 from workbench.engine.monitor import Monitor
 from workbench.engine.probe import Views
-from workbench.engine.reader import AROUND, Reader, describe_places, look_at, middles
+from workbench.engine.reader import (
+    AROUND,
+    Reader,
+    describe_places,
+    look_around,
+    look_at,
+    middles,
+)
 
 
 def test_features_are_read_at_the_places_asked_for():
@@ -26,23 +33,26 @@ def test_places_of_cells_lie_in_their_middles():
 
 def test_a_reader_says_of_scaled_features_what_it_was_fitted_to_say():
     reader = Reader(Backbone(), 3)
-    maps = [torch.rand(2, count, 8, 8) * 5 + 2 for count in Backbone.channels[1:]]
+    sides = zip(Backbone.channels[1:], (32, 16, 8), strict=True)
+    maps = [torch.rand(2, count, side, side) * 5 + 2 for count, side in sides]
     assert not reader.read(maps).any()
     kernel, bias = torch.randn(3, reader.in_features), torch.randn(3)
     center, spread = torch.rand(reader.in_features), torch.rand(reader.in_features) + 0.5
     reader.assign(kernel, bias, (center, spread))
-    features = (torch.cat(maps, 1) - center[:, None, None]) / spread[:, None, None]
-    wanted = torch.einsum("kd,ndhw->nkhw", kernel, features) + bias[:, None, None]
-    assert torch.allclose(reader.read(maps), wanted, rtol=1e-3, atol=1e-2)
+    places = middles(cells := torch.tensor([[0, 0], [31, 5], [13, 20]]), (32, 32))
+    for row, found in enumerate(reader.read(maps)):
+        seen = look_at([part[row, None] for part in look_around(maps)], places)
+        wanted = ((seen - center) / spread) @ kernel.T + bias
+        assert torch.allclose(found[:, cells[:, 0], cells[:, 1]].T, wanted, rtol=1e-3, atol=1e-2)
 
 
-def test_a_reader_that_sees_around_reads_the_mean_of_what_lies_in_the_image():
-    reader = Reader(Backbone(), 1, sees_around=True)
+def test_a_reader_reads_the_mean_of_what_lies_around_in_the_image():
+    reader = Reader(Backbone(), 1)
     fine, middle, coarse = (
         torch.rand(2, count, side, side)
         for count, side in zip(Backbone.channels[1:], (32, 16, 8), strict=True)
     )
-    *as_they_are, around = reader.look([fine, middle, coarse])
+    *as_they_are, around = look_around([fine, middle, coarse])
     assert all(map(torch.equal, as_they_are, (fine, middle, coarse)))
     cells = AROUND // 2 + 1  # of the window at the corner that are in the image
     of_middle = middle[:, :, : 2 * cells, : 2 * cells].mean((2, 3))
@@ -74,7 +84,7 @@ def test_places_are_described_with_what_belongs_to_them(tmp_path):
 
     views = Views(Noise(), as_it_is, as_it_is, 2, 0, Monitor(tmp_path))
     backbone = Backbone().eval()
-    seen = list(describe_places(backbone, Reader(backbone, 1), views, choose))
+    seen = list(describe_places(backbone, views, choose))
     assert sorted(len(answers) for _, answers in seen) == [1, 1, 2, 2, 3, 3]
-    assert all(found.shape == (len(answers), 448) for found, answers in seen)
+    assert all(found.shape == (len(answers), 448 + 384) for found, answers in seen)
     assert all((answers == len(answers) - 1).all() for _, answers in seen)

@@ -26,25 +26,20 @@ AROUND = 5  # cells of stride 16, down and across, whose features are averaged
 
 
 class Reader(nn.Linear):
-    """Reads numbers from the backbone's maps at strides 4, 8 and 16; untrained they are 0.
+    """Reads numbers from the backbone's maps at strides 4, 8 and 16, and from their means AROUND.
 
-    sees_around: whether it reads beside a place the mean of what is AROUND it.
+    Untrained the numbers are 0.
     """
 
-    def __init__(self, backbone: Backbone, outputs: int, sees_around: bool = False) -> None:
+    def __init__(self, backbone: Backbone, outputs: int) -> None:
         _, *widths = backbone.channels
-        super().__init__(sum(widths) + sees_around * sum(widths[1:]), outputs)
-        self.sees_around = sees_around
+        super().__init__(sum(widths) + sum(widths[1:]), outputs)
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 
-    def look(self, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Return all that is read, of maps (N, C, h, w) at strides 4, 8 and 16."""
-        return [*maps, average_around(*maps[1:])] if self.sees_around else [*maps]
-
     def read(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return what each place says, (N, outputs, H / 4, W / 4), of maps (N, C, h, w)."""
-        seen = self.look(maps)
+        seen = look_around(maps)
         kernels = torch.split(
             self.weight[:, :, None, None], [part.shape[1] for part in seen], dim=1
         )
@@ -66,6 +61,11 @@ class Reader(nn.Linear):
         self.bias.copy_(bias - kernel @ center)
 
 
+def look_around(maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Return what a reader reads, of maps (N, C, h, w) at strides 4, 8 and 16."""
+    return [*maps, average_around(*maps[1:])]
+
+
 def average_around(fine: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
     """Return the means around each place, (N, C + D, h, w), of maps at strides 8 and 16.
 
@@ -81,14 +81,14 @@ def enlarge(maps: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 
 def describe_places(
-    backbone: Backbone, reader: Reader, views: Views, choose_places: ChoosePlaces
+    backbone: Backbone, views: Views, choose_places: ChoosePlaces
 ) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Yield, view by view, what a reader reads at its places, (P, D), and what belongs to them."""
+    """Yield, view by view, what is read at its places, (P, D), and what belongs to them."""
     device = next(backbone.parameters()).device
     with torch.inference_mode():
         for inputs, targets in views:
             with mixed_precision(device):
-                maps = reader.look(backbone(normalise(inputs.to(device)))[1:])
+                maps = look_around(backbone(normalise(inputs.to(device)))[1:])
             for row, target in enumerate(targets):
                 places, *answers = (part.to(device) for part in choose_places(target))
                 yield look_at([part[row, None] for part in maps], places), *answers

@@ -53,8 +53,28 @@ def box_overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
         for axis in (0, 1)
     ]
     shared = np.maximum(sides[0], 0) * np.maximum(sides[1], 0)  # (N, M)
-    areas = [np.clip(side[:, 2:] - side[:, :2], 0, None).prod(axis=1) for side in (boxes, others)]
-    union = np.add.outer(*areas) - shared
+    return _share_of_union(shared, np.add.outer(_areas(boxes), _areas(others)))
+
+
+def pair_overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the IoU of each box and the other in its row: float (N,), 0..1.
+
+    boxes, others: float (N, 4) each, as in `box_overlap`.
+    """
+    low = np.maximum(boxes[:, :2], others[:, :2])
+    shared = _areas(np.hstack([low, np.minimum(boxes[:, 2:], others[:, 2:])]))
+    return _share_of_union(shared, _areas(boxes) + _areas(others))
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    """Return the areas of boxes (N, 4) xyxy: (N,), 0 where a side is none."""
+    areas: np.ndarray = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)
+    return areas
+
+
+def _share_of_union(shared: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """Return the IoU of pairs that share some area, of the sum of both areas; 0 without any."""
+    union = both - shared
     overlap: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return overlap
 

@@ -25,7 +25,7 @@ def fit_probe(model: DetectionModel, views: Views, size: tuple[int, int]) -> Non
         size=size,
         count=max(2, PLACES // len(views)),
     )
-    seen = describe_places(model.backbone, model.reader, views, choose)
+    seen = describe_places(model.backbone, views, choose)
     described, target, sides = (torch.cat(parts) for parts in zip(*seen))
     is_thing = target > 0
     if not is_thing.any():

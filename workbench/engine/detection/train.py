@@ -37,7 +37,7 @@ LEAST_SIDE = 8.0  # scaled pixels of a box's short side, so that it covers two c
 SMALL_SHARE = 0.1  # of a class's boxes may be smaller
 HIGHEST_SCALE = 2.0
 LEAST_OVERLAP = 64
-ALIKE = 1.25  # longest sides that differ by no more than that factor are of one magnification
+ALIKE = 1.25  # sizes and scales that differ by no more than that factor are taken for one
 BIASED_CROPS = 0.7  # share of crops that hold a box on purpose
 LEAST_LEFT = 0.35  # of a box's area, or it is dropped from a varied image
 SIDES_WEIGHT = 2.0
@@ -55,7 +55,7 @@ def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
     longest = [max(example.image_size) for example in examples]
     short_side, long_side = box_sides(examples)
     scale = balance_scale(LEAST_SIDE / short_side, settings.input_size / long_side)
-    if scale * max(longest) <= settings.input_size:
+    if scale * max(longest) <= ALIKE * settings.input_size:
         if max(longest) > ALIKE * min(longest):
             return Framing(side)
         return Framing(side, settings.input_size / max(longest))  # as whole, but with less padding

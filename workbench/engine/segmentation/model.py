@@ -41,7 +41,7 @@ class SegmentationModel(Network):
             convolve(below[i] + skips[i], WIDTHS[i]) for i in range(len(WIDTHS))
         )
         self.head = nn.Conv2d(WIDTHS[-1], (len(classes) + 1) * FINEST**2, 3, padding=1)
-        self.reader = Reader(self.backbone, len(classes) + 1, sees_around=True)
+        self.reader = Reader(self.backbone, len(classes) + 1)
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
         self.reader.requires_grad_(not self.backbone.is_pretrained)

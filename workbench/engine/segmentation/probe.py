@@ -20,7 +20,7 @@ def fit_probe(model: SegmentationModel, views: Views) -> None:
     """Set the model's reader from pixels of the views; as it is where they show no class."""
     model.eval()
     choose = partial(choose_pixels, count=max(2, PIXELS // len(views)))
-    seen = describe_places(model.backbone, model.reader, views, choose)
+    seen = describe_places(model.backbone, views, choose)
     described, target = (torch.cat(parts) for parts in zip(*seen))
     if not target.any():
         return
