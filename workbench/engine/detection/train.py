@@ -18,8 +18,9 @@ from torchvision.transforms import v2
 
 from ...settings import Settings
 from ...tasks import find_task
-from ...tasks.detection import SCORE_FLOOR, Box, BoxLabel, BoxPrediction, best_threshold
+from ...tasks.detection import Box, BoxLabel, BoxPrediction, best_threshold
 from ...tasks.framing import Frame, Framing, pad_to
+from ...tasks.peaks import SCORE_FLOOR
 from ..augment import vary_light, vary_view
 from ..backbone import Network
 from ..choice import Choice
