@@ -27,7 +27,12 @@ MEASURED_CORES = 2
 SPREAD = (0.6, 2.5)  # how much slower or faster other machines were guessed to be
 OWN_SPREAD = (0.8, 1.4)  # the same where a run of this project has told how fast this one is
 BASE_BYTES = 1020e6  # with torch's CUDA build, whose import alone takes 800 MB
-BYTES_A_MEGAPIXEL = 500e6
+BYTES_A_MEGAPIXEL = {
+    "classification": 500e6,
+    "detection": 600e6,
+    "segmentation": 500e6,
+    "anomaly": 500e6,
+}
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def plan_training(
         per_class,
         steps,
         estimate_seconds(store, settings, steps),
-        BASE_BYTES + BYTES_A_MEGAPIXEL * megapixels(settings, 1),
+        BASE_BYTES + BYTES_A_MEGAPIXEL[store.task] * megapixels(settings, 1),
         memory_free_bytes(),
         cpu_limit(),
         problem,

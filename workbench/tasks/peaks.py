@@ -11,7 +11,7 @@ from .matching import box_overlap, pair_overlap
 SCORE_FLOOR = 0.02  # boxes below it are not kept: too many, and no threshold would count them
 LOGIT_FLOOR = math.log(SCORE_FLOOR / (1 - SCORE_FLOOR))
 MAX_BOXES = 300
-MAX_CELLS = 2000  # of an input, whose boxes are looked at
+MAX_CELLS = 1000  # of an input, whose boxes are looked at
 AGREEING = 0.3  # overlap (IoU) from which on two cells speak of the same thing
 LEAST_SIDE = 0.5  # pixels of the image: what is thinner once it is clamped lies outside
 
