@@ -46,7 +46,7 @@ FALLBACK_THRESHOLD = 0.3
 
 
 def choose_framing(examples: Sequence[Example], settings: Settings) -> Framing:
-    """Return whole images where their boxes stay large enough, else a scale at which they do.
+    """Return whole images where their boxes stay about large enough, else a scale at which they do.
 
     Images are then cut into tiles of input_size, which overlap so far that the tile which holds the
     middle of a usual box holds all of it. Where large boxes would not fit into a tile, the scale
