@@ -28,7 +28,8 @@ class Settings:
     backbone: "shipped", "imagenet" or "random". augment: whether training images are varied.
     seed: same seed, same machine, same figures. time_limit: seconds for the whole run, or None.
     max_memory: anomaly only, how many patches the memory keeps. Of features that have learned
-    before, held: how long they stay as they are, as a share of the run: a step takes half the time.
+    before, held_steps: how many steps they stay as they are, which takes less time and lets what is
+    new learn from them first; None: to the end.
     """
 
     input_size: int
@@ -43,7 +44,7 @@ class Settings:
     seed: int = 0
     time_limit: float | None = None
     max_memory: int = 2000
-    held: float = 0.0
+    held_steps: int | None = 0
 
     def steps(self, images: int) -> int:
         """Return how many batches to train on, for that many images."""
@@ -51,6 +52,10 @@ class Settings:
             return max(1, self.epochs * -(-images // self.batch_size))
         wanted = self.passes * images // self.batch_size
         return min(self.max_steps, max(self.min_steps, wanted))
+
+    def learns_on(self, step: int) -> bool:
+        """Tell whether features that have learned before do so further, at that step."""
+        return self.held_steps is not None and step >= self.held_steps
 
 
 # {project type: {preset: its settings}}
@@ -63,18 +68,18 @@ TASK_PRESETS = {
     },
     "detection": {
         "fast": Settings(
-            input_size=256, batch_size=2, min_steps=600, max_steps=2400, passes=20, held=0.7
+            input_size=256, batch_size=2, min_steps=600, max_steps=2400, passes=20, held_steps=400
         ),
         "accurate": Settings(
-            input_size=384, batch_size=4, min_steps=900, max_steps=4000, passes=60, held=0.7
+            input_size=384, batch_size=4, min_steps=900, max_steps=4000, passes=60, held_steps=400
         ),
     },
     "segmentation": {
         "fast": Settings(
-            input_size=256, batch_size=4, min_steps=240, max_steps=800, passes=20, held=1.0
+            input_size=256, batch_size=4, min_steps=240, max_steps=800, passes=20, held_steps=None
         ),
         "accurate": Settings(
-            input_size=384, batch_size=8, min_steps=400, max_steps=3000, passes=60, held=1.0
+            input_size=384, batch_size=8, min_steps=400, max_steps=3000, passes=60, held_steps=None
         ),
     },
     "anomaly": {

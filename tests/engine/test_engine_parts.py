@@ -145,6 +145,17 @@ def test_random_weights_all_learn_and_shipped_ones_late_but_for_the_first_layers
     assert learning_stages("shipped", later_layers=True) == [False, False, True, True]
 
 
+def test_features_are_held_for_some_steps_or_to_the_end():
+    fast = detection.PRESETS["fast"]
+    assert [fast.learns_on(step) for step in (0, fast.held_steps - 1, fast.held_steps)] == [
+        False,
+        False,
+        True,
+    ]
+    assert classification.PRESETS["fast"].learns_on(0)
+    assert not segmentation.PRESETS["fast"].learns_on(10**6)
+
+
 def test_what_is_held_does_not_change_in_a_step():
     torch.manual_seed(0)
     model = segmentation.build_model(["a"], segmentation.PRESETS["fast"])

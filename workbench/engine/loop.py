@@ -61,7 +61,7 @@ def fit(
             set_learning_rate(optimizer, schedule(clock.fraction))
             torch.manual_seed(settings.seed * 1_000_003 + standing.step)
             batch = make_batch(images, standing.step, settings, make_sample)
-            release(model, later_layers=clock.fraction >= settings.held)
+            release(model, later_layers=settings.learns_on(standing.step))
             losses.append(train_step(model, optimizer, batch, compute_loss))
             standing.step += 1
             monitor.on_step(clock.fraction, loss=losses[-1], step=standing.step, steps=steps)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from .backbone import Backbone
 from .data import normalise
-from .device import mixed_precision
+from .device import mixed_precision, return_memory
 from .probe import Views
 
 # What is looked at of a view's target: places (P, 2), x and y, -1..1 from edge to edge; and what
@@ -78,6 +78,15 @@ def average_around(fine: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
 def enlarge(maps: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """Return maps (N, C, h, w) at the height and width of others, in between by straight lines."""
     return functional.interpolate(maps, size=like.shape[2:], mode="bilinear")
+
+
+def collect_places(
+    backbone: Backbone, views: Views, choose_places: ChoosePlaces
+) -> tuple[torch.Tensor, ...]:
+    """Return what is read at places of all views, (N, D), and what belongs to them."""
+    found = tuple(map(torch.cat, zip(*describe_places(backbone, views, choose_places))))
+    return_memory()  # of the many small parts, as much as the whole
+    return found
 
 
 def describe_places(

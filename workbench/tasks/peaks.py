@@ -12,7 +12,9 @@ SCORE_FLOOR = 0.02  # boxes below it are not kept: too many, and no threshold wo
 LOGIT_FLOOR = math.log(SCORE_FLOOR / (1 - SCORE_FLOOR))
 MAX_BOXES = 300
 MAX_CELLS = 1000  # of an input, whose boxes are looked at
-AGREEING = 0.3  # overlap (IoU) from which on two cells speak of the same thing
+AGREEING = 0.3  # overlap (IoU) from which on a cell speaks of the same thing as a box
+AVERAGED = 2  # times
+NEAR = 0.1  # of a box: sides nearer than that count about alike
 LEAST_SIDE = 0.5  # pixels of the image: what is thinner once it is clamped lies outside
 
 
@@ -67,22 +69,47 @@ def choose_cells(logits: np.ndarray) -> tuple[np.ndarray, ...]:
 def average_alike(cells: Cells, peaks: np.ndarray) -> np.ndarray:
     """Return the boxes of the peaks, float32 (P, 4), each averaged over the cells that agree.
 
-    peaks: int (P,). A cell that lies in a peak's box, and whose own box overlaps it by more than
-    AGREEING, counts by that overlap times its score: many cells of a large thing each guess its
-    sides. Source: bounding box voting (Gidaris and Komodakis, 2015).
+    peaks: int (P,). Many cells of a large thing each guess its sides: what they say together is
+    then averaged once more over the cells that agree with that. Source: bounding box voting
+    (Gidaris and Komodakis, 2015).
     """
-    inside = cells.labels[peaks, None] == cells.labels  # (P, N)
+    alike = cells.labels[peaks, None] == cells.labels  # (P, N)
+    boxes: np.ndarray = cells.boxes[peaks]
+    for _ in range(AVERAGED):
+        inside = alike & lie_inside(cells.centres, boxes)
+        inside[np.arange(len(peaks)), peaks] = True  # a thin box may lie beside its cell's middle
+        boxes = average_agreeing(cells, boxes, inside)
+    return boxes
+
+
+def lie_inside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Tell which points, (N, 2) x and y, lie in which boxes, (P, 4) xyxy: bool (P, N)."""
+    inside = np.ones((len(boxes), len(points)), np.bool_)
     for axis in (0, 1):
-        inside &= cells.centres[:, axis] > cells.boxes[peaks, axis, None]
-        inside &= cells.centres[:, axis] < cells.boxes[peaks, axis + 2, None]
-    inside[np.arange(len(peaks)), peaks] = True  # a thin box may lie beside its cell's middle
-    rows, others = np.nonzero(inside)
-    overlap = pair_overlap(cells.boxes[peaks[rows]], cells.boxes[others])
+        inside &= points[:, axis] > boxes[:, axis, None]
+        inside &= points[:, axis] < boxes[:, axis + 2, None]
+    return inside
+
+
+def average_agreeing(cells: Cells, boxes: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return boxes, float32 (P, 4), averaged over the cells whose own overlap them enough.
+
+    counts: bool (P, N), which cells may count for which box. Each side is weighed by overlap, score
+    and nearness: a cell says best how far the near sides are.
+    """
+    rows, others = np.nonzero(counts)
+    overlap = pair_overlap(boxes[rows], cells.boxes[others])
     weights = np.where(overlap > AGREEING, overlap * cells.scores[others], 0)
-    sums = [np.bincount(rows, weights * side[others], len(peaks)) for side in cells.boxes.T]
-    totals = np.bincount(rows, weights, len(peaks))[:, None]  # 0 where a box has no area
-    averaged = np.where(totals > 0, np.stack(sums, axis=1) / np.maximum(totals, 1e-9), 0)
-    return averaged.astype(np.float32)
+    sides = np.maximum(cells.boxes[:, 2:] - cells.boxes[:, :2], LEAST_SIDE)  # (N, 2)
+    away = np.abs(cells.boxes.reshape(-1, 2, 2) - cells.centres[:, None]) / sides[:, None]
+    nearness = 1 / (NEAR + away.reshape(-1, 4))  # (N, 4)
+    averaged = np.zeros_like(boxes)  # it stays where a box has no area
+    for axis in range(4):
+        shares = weights * nearness[others, axis]
+        total = np.bincount(rows, shares, len(boxes))
+        value = np.bincount(rows, shares * cells.boxes[others, axis], len(boxes))
+        np.divide(value, total, out=averaged[:, axis], where=total > 0, casting="same_kind")
+    return averaged
 
 
 def widen(frame: Frame, pixels: float) -> Frame:

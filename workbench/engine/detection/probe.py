@@ -5,7 +5,7 @@ from functools import partial
 import torch
 
 from ..probe import Views, fit_logistic, measure_scale, weigh_classes
-from ..reader import describe_places, middles
+from ..reader import collect_places, middles
 from .model import FIRST_LOGIT, DetectionModel, encode_sides
 from .targets import Target, make_maps
 
@@ -13,6 +13,7 @@ VIEWS = 1  # of each image: as it is
 PLACES = 24_000  # that are looked at, of all images together
 WARM = 0.6  # heat of a place that counts as one of a thing
 PENALTY = 27.0  # on half the squares of the weights, beside the loss of all images
+AT_ONCE = 1000  # places that are summed in double precision: all of them would take 200 MB
 CONFIDENCE = 0.2  # of the logits: a reader that is sure of its images leaves nothing to learn
 
 
@@ -25,8 +26,7 @@ def fit_probe(model: DetectionModel, views: Views, size: tuple[int, int]) -> Non
         size=size,
         count=max(2, PLACES // len(views)),
     )
-    seen = describe_places(model.backbone, views, choose)
-    described, target, sides = (torch.cat(parts) for parts in zip(*seen))
+    described, target, sides = collect_places(model.backbone, views, choose)
     is_thing = target > 0
     if not is_thing.any():
         return
@@ -72,8 +72,12 @@ def fit_ridge(
     penalty: on the kernel's squares, beside the mean of the errors' squares.
     """
     center, mean = described.mean(0), wanted.mean(0)
-    inputs, outputs = (described - center).double(), (wanted - mean).double()
-    products = inputs.T @ inputs / len(inputs)
-    products += penalty * torch.eye(len(products), dtype=torch.double, device=products.device)
-    kernel = torch.linalg.solve(products, inputs.T @ outputs / len(inputs)).T.float()
+    products = described.new_zeros(len(center), len(center), dtype=torch.double)
+    products.fill_diagonal_(penalty * len(described))
+    shared = products.new_zeros(len(center), len(mean))
+    for rows, answers in zip(torch.split(described, AT_ONCE), torch.split(wanted, AT_ONCE)):
+        inputs, outputs = (rows - center).double(), (answers - mean).double()
+        products += inputs.T @ inputs
+        shared += inputs.T @ outputs
+    kernel = torch.linalg.solve(products, shared).T.float()
     return kernel, mean - kernel @ center

@@ -6,7 +6,7 @@ import torch
 
 from ..augment import IGNORED
 from ..probe import Views, fit_logistic, measure_scale, weigh_classes
-from ..reader import describe_places, middles
+from ..reader import collect_places, middles
 from .model import SegmentationModel
 
 VIEWS = 2  # of each image: as it is, and varied
@@ -20,8 +20,7 @@ def fit_probe(model: SegmentationModel, views: Views) -> None:
     """Set the model's reader from pixels of the views; as it is where they show no class."""
     model.eval()
     choose = partial(choose_pixels, count=max(2, PIXELS // len(views)))
-    seen = describe_places(model.backbone, views, choose)
-    described, target = (torch.cat(parts) for parts in zip(*seen))
+    described, target = collect_places(model.backbone, views, choose)
     if not target.any():
         return
     center, spread = measure_scale(described)
