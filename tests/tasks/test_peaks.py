@@ -23,7 +23,7 @@ def test_cells_that_agree_on_a_thing_share_its_box():
     assert first.tolist() == pytest.approx([4 * share, 0, 40 + 4 * share, 40])
     assert 0 < second[0] < 4
     assert other.tolist() == boxes[3]  # another class
-    assert not empty.any()  # it has no area, and none is invented for it
+    assert empty.tolist() == boxes[4]  # it has no area, and none is invented for it
 
 
 def test_a_cell_says_best_where_the_near_sides_are():

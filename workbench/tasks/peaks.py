@@ -103,7 +103,7 @@ def average_agreeing(cells: Cells, boxes: np.ndarray, counts: np.ndarray) -> np.
     sides = np.maximum(cells.boxes[:, 2:] - cells.boxes[:, :2], LEAST_SIDE)  # (N, 2)
     away = np.abs(cells.boxes.reshape(-1, 2, 2) - cells.centres[:, None]) / sides[:, None]
     nearness = 1 / (NEAR + away.reshape(-1, 4))  # (N, 4)
-    averaged = np.zeros_like(boxes)  # it stays where a box has no area
+    averaged = boxes.copy()  # so it stays where no cell agrees, as with a box without area
     for axis in range(4):
         shares = weights * nearness[others, axis]
         total = np.bincount(rows, shares, len(boxes))

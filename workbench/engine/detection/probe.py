@@ -13,7 +13,7 @@ VIEWS = 1  # of each image: as it is
 PLACES = 24_000  # that are looked at, of all images together
 WARM = 0.6  # heat of a place that counts as one of a thing
 PENALTY = 27.0  # on half the squares of the weights, beside the loss of all images
-AT_ONCE = 1000  # places that are summed in double precision: all of them would take 200 MB
+SUMMED = 1000  # places at once, in double precision: 12,000 would take 120 MB
 CONFIDENCE = 0.2  # of the logits: a reader that is sure of its images leaves nothing to learn
 
 
@@ -75,7 +75,7 @@ def fit_ridge(
     products = described.new_zeros(len(center), len(center), dtype=torch.double)
     products.fill_diagonal_(penalty * len(described))
     shared = products.new_zeros(len(center), len(mean))
-    for rows, answers in zip(torch.split(described, AT_ONCE), torch.split(wanted, AT_ONCE)):
+    for rows, answers in zip(torch.split(described, SUMMED), torch.split(wanted, SUMMED)):
         inputs, outputs = (rows - center).double(), (answers - mean).double()
         products += inputs.T @ inputs
         shared += inputs.T @ outputs
