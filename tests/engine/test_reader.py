@@ -9,7 +9,6 @@ from workbench.engine.reader import (
     AROUND,
     Reader,
     describe_places,
-    look_around,
     look_at,
     middles,
 )
@@ -41,7 +40,7 @@ def test_a_reader_says_of_scaled_features_what_it_was_fitted_to_say():
     reader.assign(kernel, bias, (center, spread))
     places = middles(cells := torch.tensor([[0, 0], [31, 5], [13, 20]]), (32, 32))
     for row, found in enumerate(reader.read(maps)):
-        seen = look_at([part[row, None] for part in look_around(maps)], places)
+        seen = look_at([part[row, None] for part in reader.look_around(maps)], places)
         wanted = ((seen - center) / spread) @ kernel.T + bias
         assert torch.allclose(found[:, cells[:, 0], cells[:, 1]].T, wanted, rtol=1e-3, atol=1e-2)
 
@@ -52,7 +51,7 @@ def test_a_reader_reads_the_mean_of_what_lies_around_in_the_image():
         torch.rand(2, count, side, side)
         for count, side in zip(Backbone.channels[1:], (32, 16, 8), strict=True)
     )
-    *as_they_are, around = look_around([fine, middle, coarse])
+    *as_they_are, around = reader.look_around([fine, middle, coarse])
     assert all(map(torch.equal, as_they_are, (fine, middle, coarse)))
     cells = AROUND // 2 + 1  # of the window at the corner that are in the image
     of_middle = middle[:, :, : 2 * cells, : 2 * cells].mean((2, 3))
@@ -84,7 +83,7 @@ def test_places_are_described_with_what_belongs_to_them(tmp_path):
 
     views = Views(Noise(), as_it_is, as_it_is, 2, 0, Monitor(tmp_path))
     backbone = Backbone().eval()
-    seen = list(describe_places(backbone, views, choose))
+    seen = list(describe_places(backbone, Reader(backbone, 1), views, choose))
     assert sorted(len(answers) for _, answers in seen) == [1, 1, 2, 2, 3, 3]
     assert all(found.shape == (len(answers), 448 + 384) for found, answers in seen)
     assert all((answers == len(answers) - 1).all() for _, answers in seen)

@@ -26,7 +26,7 @@ def fit_probe(model: DetectionModel, views: Views, size: tuple[int, int]) -> Non
         size=size,
         count=max(2, PLACES // len(views)),
     )
-    described, target, sides = collect_places(model.backbone, views, choose)
+    described, target, sides = collect_places(model.backbone, model.reader, views, choose)
     is_thing = target > 0
     if not is_thing.any():
         return

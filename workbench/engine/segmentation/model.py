@@ -12,7 +12,8 @@ from torch import nn
 
 from ...settings import TASK_PRESETS, Settings
 from ..backbone import SHIPPED_PLACES, Network, build_backbone
-from ..reader import Reader, enlarge
+from ..reader import enlarge
+from .texture import TextureReader
 
 PRESETS = TASK_PRESETS["segmentation"]
 WIDTHS = (48, 32, 16)  # channels of the decoder at strides 8, 4 and 2
@@ -23,9 +24,9 @@ FINEST = 2  # stride of the finest maps
 class SegmentationModel(Network):
     """Scores of background and each class for every pixel.
 
-    The reader, one linear layer on the features at strides 4, 8 and 16 and their means around,
-    says what a place and its surroundings look like; the decoder corrects it, and begins with no
-    correction. On pretrained features the reader is fitted first and then stays.
+    The reader, one linear layer on the features at strides 4, 8 and 16, their means around and how
+    they go together, says what a place and its surroundings look like; the decoder corrects it, and
+    begins with no correction. On pretrained features the reader is fitted first and then stays.
     """
 
     output_names = ("logits",)
@@ -41,7 +42,7 @@ class SegmentationModel(Network):
             convolve(below[i] + skips[i], WIDTHS[i]) for i in range(len(WIDTHS))
         )
         self.head = nn.Conv2d(WIDTHS[-1], (len(classes) + 1) * FINEST**2, 3, padding=1)
-        self.reader = Reader(self.backbone, len(classes) + 1)
+        self.reader = TextureReader(self.backbone, len(classes) + 1)
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
         self.reader.requires_grad_(not self.backbone.is_pretrained)

@@ -8,6 +8,7 @@ from ..augment import IGNORED
 from ..probe import Views, fit_logistic, measure_scale, weigh_classes
 from ..reader import collect_places, middles
 from .model import SegmentationModel
+from .texture import find_textures
 
 VIEWS = 2  # of each image: as it is, and varied
 PIXELS = 24_000  # that are looked at, of all images together
@@ -20,7 +21,8 @@ def fit_probe(model: SegmentationModel, views: Views) -> None:
     """Set the model's reader from pixels of the views; as it is where they show no class."""
     model.eval()
     choose = partial(choose_pixels, count=max(2, PIXELS // len(views)))
-    described, target = collect_places(model.backbone, views, choose)
+    model.reader.choose_axes(find_textures(model.backbone, views))
+    described, target = collect_places(model.backbone, model.reader, views, choose)
     if not target.any():
         return
     center, spread = measure_scale(described)
