@@ -189,8 +189,7 @@ def find_box(draw: Draw, area: np.ndarray, kind: str) -> wb.Box | None:
     rows, columns = np.nonzero(area > WHERE)
     if len(rows) < 12:
         return None
-    low, high = np.quantile(columns, [0.004, 0.996]), np.quantile(rows, [0.004, 0.996])
-    (left, right), (top, bottom) = low, high
+    (left, right), (top, bottom) = (np.quantile(x, [0.004, 0.996]) for x in (columns, rows))
     sides = np.array([left - 2, top - 2, right + 3, bottom + 3])
     spans = np.tile(sides[2:] - sides[:2], 2)
     x0, y0, x1, y1 = np.clip(sides + JITTER * spans * draw.standard_normal(4), 0, STEEL[0])
