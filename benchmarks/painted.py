@@ -15,6 +15,7 @@ import io
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -208,9 +209,8 @@ def are_apart(boxes: list[wb.Box]) -> bool:
     return True
 
 
-def paint_steel(draw: Draw, number: int) -> Painted:
+def paint_steel(draw: Draw, kind: str) -> Painted:
     """Return a photo of a strip with defects of one kind, and its boxes."""
-    kind = list(KINDS)[number % len(KINDS)]
     while True:
         image = paint_strip(draw)
         areas = KINDS[kind](draw, image)
@@ -219,7 +219,7 @@ def paint_steel(draw: Draw, number: int) -> Painted:
             return photograph(draw, image), wb.BoxLabel(boxes)
 
 
-def paint_ground(draw: Draw, number: int) -> Painted:
+def paint_ground(draw: Draw) -> Painted:
     """Return a photo of rough ground, and the mask of its cracks; some photos have none."""
     image = (
         draw.uniform(90, 190)
@@ -267,13 +267,12 @@ def photograph(draw: Draw, image: np.ndarray) -> np.ndarray:
 def build(name: str, folder: Path, seed: int) -> wb.Project:
     """Return a new project of painted photos, labeled and split: "steel" or "cracks"."""
     is_steel = name == "steel"
-    paint = paint_steel if is_steel else paint_ground
     learned, tested = STEEL_COUNTS if is_steel else GROUND_COUNTS
     task, classes = ("detection", list(KINDS)) if is_steel else ("segmentation", ["crack"])
     project = wb.Project.create(folder, task, classes)
     draw = np.random.default_rng(seed)
-    for number in range(learned + tested):
-        image, label = paint(draw, number)
+    for number, kind in zip(range(learned + tested), cycle(KINDS)):
+        image, label = paint_steel(draw, kind) if is_steel else paint_ground(draw)
         file = io.BytesIO()
         Image.fromarray(image).save(file, "png")
         photo = f"{number:04}.png"

@@ -24,7 +24,7 @@ def painted(monkeypatch):
 
 @pytest.mark.parametrize("number", range(6))
 def test_each_photo_of_steel_shows_defects_of_one_kind_in_boxes(painted, number):
-    image, label = painted.paint_steel(np.random.default_rng(number), number)
+    image, label = painted.paint_steel(np.random.default_rng(number), list(painted.KINDS)[number])
     assert image.shape == painted.STEEL and image.dtype == np.uint8 and image.std() > 2
     assert {box.class_name for box in label.boxes} == {list(painted.KINDS)[number]}
     assert all(0 <= box.x0 < box.x1 <= 200 and 0 <= box.y0 < box.y1 <= 200 for box in label.boxes)
@@ -33,14 +33,14 @@ def test_each_photo_of_steel_shows_defects_of_one_kind_in_boxes(painted, number)
 
 def test_a_draw_paints_the_same_photos_again_and_another_draw_others(painted):
     one, again, other = (
-        painted.paint_steel(np.random.default_rng(seed), 2)[0] for seed in (0, 0, 1)
+        painted.paint_steel(np.random.default_rng(seed), "patches")[0] for seed in (0, 0, 1)
     )
     assert np.array_equal(one, again) and not np.array_equal(one, other)
 
 
 def test_cracks_are_dark_and_some_photos_have_none(painted):
     draw = np.random.default_rng(0)
-    photos = [painted.paint_ground(draw, number) for number in range(12)]
+    photos = [painted.paint_ground(draw) for _ in range(12)]
     masks = [label.mask.astype(bool) for _, label in photos]
     cracked = [mask.any() for mask in masks]
     assert any(cracked) and not all(cracked)
