@@ -3,11 +3,11 @@
     python benchmarks/compare.py OUT.jsonl [--only SET:TASK ...] [--methods ours peers ...]
                                  [--seconds 30 120] [--labels 10 all] [--seeds 0 1 2]
 
-Each row of OUT.jsonl is one training: its figure on test, seconds, milliseconds an image and peak
-memory. Rows that are there already are not measured again, so that a stopped comparison goes on.
-At the end the table of all rows is printed. Peers that need packages of their own get a virtual
-environment each, in --environments. README.md here says what is compared, and how; measured.jsonl
-holds the rows of its tables.
+Each row of OUT.jsonl is one training: its figure on test (of classification the accuracy too, of
+segmentation the F1), seconds, milliseconds an image and peak memory. Rows that are there already
+are not measured again, so that a stopped comparison goes on. At the end the table of all rows is
+printed. Peers that need packages of their own get a virtual environment each, in --environments.
+README.md here says what is compared, and how; measured.jsonl holds the rows of its tables.
 """
 
 import argparse
@@ -161,22 +161,31 @@ def write_problem(name: str, task: str, labels: int | None, seed: int, folder: P
     project.close()
 
 
-def measure_answer(problem: dict[str, Any], answer: dict[str, np.ndarray]) -> float:
-    """Return the figure of an answer: see FIGURES."""
+def measure_answer(problem: dict[str, Any], answer: dict[str, np.ndarray]) -> dict[str, float]:
+    """Return the figure of an answer, see FIGURES, and what else others state of such answers."""
     items, task = problem["test"], problem["task"]
     if task == "classification":
-        return float(
-            balanced_accuracy_score([i["label"] for i in items], answer["scores"].argmax(1))
-        )
+        return measure_classes([item["label"] for item in items], answer["scores"].argmax(1))
     if task == "anomaly":
-        return float(roc_auc_score([item["abnormal"] for item in items], answer["scores"]))
+        wanted = [item["abnormal"] for item in items]
+        return {"figure": float(roc_auc_score(wanted, answer["scores"]))}
     if task == "segmentation":
         return measure_masks(items, answer, len(problem["classes"]))
-    return measure_boxes(items, answer, problem["classes"])
+    return {"figure": measure_boxes(items, answer, problem["classes"])}
 
 
-def measure_masks(items: list[dict[str, Any]], answer: dict[str, np.ndarray], count: int) -> float:
-    """Return the mean over the classes of the IoU of all pixels."""
+def measure_classes(wanted: list[int], found: np.ndarray) -> dict[str, float]:
+    """Return the balanced accuracy, and the share of the images that is right."""
+    return {
+        "figure": float(balanced_accuracy_score(wanted, found)),
+        "accuracy": float(np.mean(found == wanted)),
+    }
+
+
+def measure_masks(
+    items: list[dict[str, Any]], answer: dict[str, np.ndarray], count: int
+) -> dict[str, float]:
+    """Return the IoU and the F1 of all pixels, the mean over the classes."""
     shared, total = np.zeros(count), np.zeros(count)
     for index, item in enumerate(items):
         with Image.open(item["mask"]) as picture:
@@ -185,7 +194,8 @@ def measure_masks(items: list[dict[str, Any]], answer: dict[str, np.ndarray], co
         for k in range(1, count + 1):
             shared[k - 1] += ((found == k) & (wanted == k)).sum()
             total[k - 1] += ((found == k) | (wanted == k)).sum()
-    return float(np.mean(shared / np.maximum(total, 1)))
+    iou = shared / np.maximum(total, 1)
+    return {"figure": float(np.mean(iou)), "f1": float(np.mean(2 * iou / (1 + iou)))}
 
 
 def measure_boxes(
@@ -232,9 +242,9 @@ def run_method(
         return {"error": explain_end(error.returncode, error.stderr)}
     problem = json.loads((folder / "problem.json").read_text())
     with np.load(answer / "answer.npz") as file:
-        figure = measure_answer(problem, dict(file))
+        figures = measure_answer(problem, dict(file))
     measured = json.loads((answer / "measured.json").read_text())
-    return {"figure": figure, "peak_mb": watch.peak, **measured}
+    return {**figures, "peak_mb": watch.peak, **measured}
 
 
 def explain_end(status: int, said: str) -> str:
@@ -263,22 +273,32 @@ def describe_rows(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         groups[row["problem"], row["labels"] or 9999, row["seconds"], row["method"]].append(row)
     lines = [
-        "| set:task | labels | seconds | method | figure | spread | trained s | ms | MB |",
-        "|" + " --- |" * 9,
+        "| set:task | labels | seconds | method | figure | spread | also | trained s | ms | MB |",
+        "|" + " --- |" * 10,
     ]
     for key, group in sorted(groups.items()):
         good = [row for row in group if "figure" in row]
         head = f"| {key[0]} | {'all' if key[1] == 9999 else key[1]} | {key[2]:.0f} | {key[3]} |"
         if not good:
-            lines.append(f"{head} {group[0]['error']} | | | | |")
+            lines.append(f"{head} {group[0]['error']} | | | | | |")
             continue
         figures = [row["figure"] for row in good]
         cells = [f"{statistics.mean(figures):.3f}", f"{max(figures) - min(figures):.3f}"]
+        cells.append(describe_also(good))
         for name, form in (("trained_seconds", ".0f"), ("milliseconds", ".1f"), ("peak_mb", ".0f")):
             known = [row[name] for row in good if name in row]
             cells.append(format(statistics.median(known), form) if known else "")
         lines.append(f"{head} {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def describe_also(rows: list[dict[str, Any]]) -> str:
+    """Return the means of the other figures that the rows have."""
+    means = []
+    for name in ("accuracy", "f1"):
+        known = [row[name] for row in rows if name in row]
+        means += [f"{name} {statistics.mean(known):.3f}"] if known else []
+    return ", ".join(means)
 
 
 def parse_arguments() -> argparse.Namespace:

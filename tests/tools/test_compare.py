@@ -82,7 +82,17 @@ def test_masks_are_measured_over_all_pixels(compare, tmp_path):
     wanted[3, 0] = found[3, 0] = 2
     Image.fromarray(wanted).save(tmp_path / "m.png")
     items = [{"mask": str(tmp_path / "m.png")}]
-    assert compare.measure_masks(items, {"0": found}, 2) == pytest.approx((4 / 12 + 1) / 2)
+    measured = compare.measure_masks(items, {"0": found}, 2)
+    assert measured["figure"] == pytest.approx((4 / 12 + 1) / 2)
+    assert measured["f1"] == pytest.approx((8 / 16 + 1) / 2)
+
+
+def test_classes_are_measured_by_class_and_by_image(compare):
+    problem = {"task": "classification", "test": [{"label": k} for k in (0, 0, 0, 1)]}
+    measured = compare.measure_answer(problem, {"scores": np.eye(2)[[0, 0, 1, 1]]})
+    assert measured == {"figure": pytest.approx(5 / 6), "accuracy": 0.75}
+    row = {"problem": "x", "labels": 10, "seconds": 30, "method": "ours", **measured}
+    assert "| 0.833 | 0.000 | accuracy 0.750 |" in compare.describe_rows([row])
 
 
 def test_boxes_are_measured_by_average_precision(compare):
@@ -122,13 +132,14 @@ def test_a_peer_is_called_and_its_answer_measured(compare, tmp_path, monkeypatch
     assert rows[0]["figure"] == 1.0 and rows[0]["trained_seconds"] == 1.0
     assert rows[1]["error"] == "there is no such network"
     table = compare.describe_rows(rows)
-    assert "| x | all | 5 | peer:knows:random | 1.000 | 0.000 | 1 | 2.0 |" in table
+    assert "| x | all | 5 | peer:knows:random | 1.000 | 0.000 |  | 1 | 2.0 |" in table
     assert "there is no such network" in table
 
 
 def test_the_table_leaves_blank_what_a_row_does_not_say(compare):
     row = {"problem": "x", "labels": 10, "seconds": 30, "method": "ours", "figure": 0.5}
-    assert compare.describe_rows([row]).endswith("| x | 10 | 30 | ours | 0.500 | 0.000 |  |  |  |")
+    line = "| x | 10 | 30 | ours | 0.500 | 0.000 |  |  |  |  |"
+    assert compare.describe_rows([row]).endswith(line)
 
 
 def test_the_rows_of_the_readme_can_be_read(compare):
