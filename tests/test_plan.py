@@ -49,8 +49,20 @@ def test_counts_and_warnings(project: wb.Project) -> None:
     ):
         assert words in told
     assert (plan.settings.batch_size, plan.settings.input_size) == (4, 128)
-    assert plan.steps == plan.settings.steps(plan.labeled["train"])
+    assert plan.steps == plan.settings.steps(plan.labeled["train"], plan.labeled["dev"])
     assert plan.free_bytes > 0 and plan.cores >= 1
+
+
+def test_without_dev_it_says_that_a_first_fit_is_kept(project: wb.Project) -> None:
+    for image in project.images:
+        image.split = "train"
+    plan = project.plan_training()
+    assert plan.steps == 0 and plan.work == "a first fit to images at 224 pixels"
+    assert any("first fit is kept" in text for text in plan.warnings)
+    assert plan.seconds[1] > 0
+    trained = project.plan_training(epochs=2)
+    assert trained.steps > 0 and not any("first fit" in text for text in trained.warnings)
+    assert "first fit" not in repr(project.plan_training(backbone="random"))
 
 
 def test_what_cannot_start_is_named(project: wb.Project) -> None:

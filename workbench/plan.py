@@ -1,6 +1,7 @@
 """TrainingPlan: what a run would train on, what speaks against it, how long and how large."""
 
 import html
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,8 @@ class TrainingPlan:
     """What `project.train` with the same settings would do.
 
     images: {split: images}, labeled: {split: labeled images}, None for those without a split.
-    per_class: {class name: {split: labeled images that hold it}}. steps: batches that it trains on.
+    per_class: {class name: {split: labeled images that hold it}}. steps: batches that it trains on,
+    0 where only a first fit is made (`Settings.judged_below`).
     seconds: the least and the most that it may take. memory_bytes: what the process may need;
     free_bytes: what there is. problem: why it cannot start, or None. warnings: what speaks against
     starting now, in sentences.
@@ -65,6 +67,16 @@ class TrainingPlan:
         """How long it may take, in words: "1 to 3 minutes"."""
         return describe_seconds(*self.seconds)
 
+    @property
+    def work(self) -> str:
+        """What it does, in words: "240 steps of 8 images at 224 pixels"."""
+        if not self.steps:
+            return f"a first fit to images at {self.settings.input_size} pixels"
+        return (
+            f"{count_words(self.steps, 'step')} of {self.settings.batch_size} images at "
+            f"{self.settings.input_size} pixels"
+        )
+
     def __repr__(self) -> str:
         """Return the plan in lines."""
         lines = [self._headline(), *self._table_lines()]
@@ -75,8 +87,7 @@ class TrainingPlan:
         """Return settings, time and memory in a line."""
         return (
             f"{find_task(self.task).title}, preset {self.preset}: "
-            f"{count_words(self.steps, 'step')} of {self.settings.batch_size} images at "
-            f"{self.settings.input_size} pixels; about {self.duration} on "
+            f"{self.work}; about {self.duration} on "
             f"{count_words(self.cores, 'core')}; {self.memory_bytes / 1e9:.1f} GB of memory "
             f"({self.free_bytes / 1e9:.1f} GB are free)"
         )
@@ -127,8 +138,8 @@ def plan_training(
         for name in classes
     }
     is_split = any(images[split] for split in SPLITS)
-    problem = find_problem(store.task, labeled, per_class) if is_split else None
     steps = count_steps(store.task, settings, labeled)
+    problem = find_problem(store.task, labeled, per_class) if is_split else None
     return TrainingPlan(
         store.task,
         preset,
@@ -137,13 +148,13 @@ def plan_training(
         labeled,
         per_class,
         steps,
-        estimate_seconds(store, settings, steps),
+        estimate_seconds(store, settings, count_looks(store.task, settings, labeled)),
         BASE_BYTES + BYTES_A_MEGAPIXEL[store.task] * megapixels(settings, 1),
         memory_free_bytes(),
         cpu_limit(),
         problem,
         (
-            *find_warnings(store.task, images, labeled, per_class, is_split),
+            *find_warnings(store.task, images, labeled, per_class, steps, is_split),
             *warn_of_duplicates(store),
         ),
     )
@@ -181,6 +192,7 @@ def find_warnings(
     images: Mapping[str | None, int],
     labeled: Mapping[str | None, int],
     per_class: Mapping[str, Mapping[str, int]],
+    steps: int,
     is_split: bool,
 ) -> list[str]:
     """Return what a person should know before starting, in sentences."""
@@ -197,6 +209,11 @@ def find_warnings(
             "No image of dev is labeled: the best state of the model and its threshold cannot be "
             "chosen on images that it has not seen."
         )
+        if not steps:
+            found.append(
+                "So a first fit is kept as it is: with few images nothing else tells whether more "
+                "training helps. Label images of dev, or set epochs, to train on."
+            )
     if not labeled["test"]:
         found.append("No image of test is labeled: there will be nothing to measure the model on.")
     for name, counts in per_class.items():
@@ -219,11 +236,20 @@ def find_class_warnings(task: str, name: str, counts: Mapping[str, int]) -> list
 
 
 def count_steps(task: str, settings: Settings, labeled: Mapping[str | None, int]) -> int:
-    """Return how many batches a run trains on; of an anomaly project each image is seen once."""
+    """Return how many batches a run trains on; of an anomaly project each image is seen once.
+
+    labeled: {split: labeled images}; without any in train, images will be split first.
+    """
     count = labeled["train"] or sum(labeled.values())
     if task == "anomaly":
         return -(-count // settings.batch_size)
-    return settings.steps(count)
+    return settings.steps(count, labeled["dev"] if labeled["train"] else count)
+
+
+def count_looks(task: str, settings: Settings, labeled: Mapping[str | None, int]) -> int:
+    """Return how many batches a run takes time for: without training, each image is seen once."""
+    steps = count_steps(task, settings, labeled)
+    return steps or -(-labeled["train"] // settings.batch_size)
 
 
 def megapixels(settings: Settings, steps: int) -> float:
@@ -231,13 +257,13 @@ def megapixels(settings: Settings, steps: int) -> float:
     return steps * settings.batch_size * settings.input_size**2 / 1e6
 
 
-def estimate_seconds(store: Store, settings: Settings, steps: int) -> tuple[float, float]:
-    """Return the least and the most seconds that a run may take.
+def estimate_seconds(store: Store, settings: Settings, looks: int) -> tuple[float, float]:
+    """Return the least and the most seconds that a run of so many batches may take.
 
     From how fast the newest finished run of the project was, or else from what was measured on
     other machines. A time limit is kept in any case.
     """
-    work = megapixels(settings, steps)
+    work = megapixels(settings, looks)
     own = next((rate for row in reversed(list_runs(store)) if (rate := find_rate(store, row))), 0.0)
     rate = own or SECONDS_A_MEGAPIXEL[store.task] * MEASURED_CORES / cpu_limit()
     low, high = OWN_SPREAD if own else SPREAD
@@ -259,8 +285,8 @@ def find_rate(store: Store, row: RunRow) -> float:
     changes = {name: value for name, value in row.settings.items() if name != "preset"}
     settings = apply_changes(preset, changes)
     items = read_snapshot(store, row.snapshot_id).items
-    trained = sum(1 for item in items if item.split == "train" and item.revision_id)
-    work = megapixels(settings, count_steps(store.task, settings, {"train": trained}))
+    labeled = Counter(item.split for item in items if item.revision_id)
+    work = megapixels(settings, count_looks(store.task, settings, labeled))
     seconds = times["finished"] - times["started"] - START_SECONDS
     return max(seconds, 1.0) / work if work else 0.0
 

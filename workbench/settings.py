@@ -29,7 +29,8 @@ class Settings:
     seed: same seed, same machine, same figures. time_limit: seconds for the whole run, or None.
     max_memory: anomaly only, how many patches the memory keeps. Of features that have learned
     before, held_steps: how many steps they stay as they are, which takes less time and lets what is
-    new learn from them first; None: to the end.
+    new learn from them first; None: to the end. judged_below: with fewer images than that and none
+    of dev to judge by, what is fitted to such features first is not trained on.
     """
 
     input_size: int
@@ -45,11 +46,14 @@ class Settings:
     time_limit: float | None = None
     max_memory: int = 2000
     held_steps: int | None = 0
+    judged_below: int = 0
 
-    def steps(self, images: int) -> int:
-        """Return how many batches to train on, for that many images."""
+    def steps(self, images: int, dev_images: int) -> int:
+        """Return how many batches to train on, for so many images, and as many to judge by."""
         if self.epochs is not None:
             return max(1, self.epochs * -(-images // self.batch_size))
+        if not dev_images and images < self.judged_below and self.backbone != "random":
+            return 0
         wanted = self.passes * images // self.batch_size
         return min(self.max_steps, max(self.min_steps, wanted))
 
@@ -58,12 +62,26 @@ class Settings:
         return self.held_steps is not None and step >= self.held_steps
 
 
+JUDGED_BELOW = 1000  # training on is as often worse as better (tools/pretrain/RESULTS.md)
+
 # {project type: {preset: its settings}}
 TASK_PRESETS = {
     "classification": {
-        "fast": Settings(input_size=224, batch_size=8, min_steps=75, max_steps=240, passes=12),
+        "fast": Settings(
+            input_size=224,
+            batch_size=8,
+            min_steps=75,
+            max_steps=240,
+            passes=12,
+            judged_below=JUDGED_BELOW,
+        ),
         "accurate": Settings(
-            input_size=256, batch_size=16, min_steps=300, max_steps=4000, passes=80
+            input_size=256,
+            batch_size=16,
+            min_steps=300,
+            max_steps=4000,
+            passes=80,
+            judged_below=JUDGED_BELOW,
         ),
     },
     "detection": {

@@ -229,8 +229,9 @@ def images_of(example):
     return torch.from_numpy(example.read_image()).permute(2, 0, 1)
 
 
-@pytest.mark.slow
-def test_two_images_a_class_are_enough(tmp_path):
+@pytest.fixture
+def two_a_class(tmp_path):
+    """A project of two dark and two light images, all of them to learn from."""
     project = wb.Project.create(tmp_path / "few", task="classification", classes=["dark", "light"])
     rng = np.random.default_rng(0)
     for name, level in (("dark", 60), ("light", 190)):
@@ -238,10 +239,19 @@ def test_two_images_a_class_are_enough(tmp_path):
             f"{name}/{i}.png": (level + rng.integers(-20, 20, (70, 90, 3))).astype(np.uint8)
             for i in range(2)
         }
-        project.add_images(pictures, labels_from_folders=True)
-    run = project.train(epochs=20, input_size=64, progress=False)
-    assert run.status == "finished"
-    model = run.model()
-    for image in project.images:
-        assert model.predict(image).class_name == image.label.class_name
+        project.add_images(pictures, labels_from_folders=True, split="train")
+    yield project
     project.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [{}, {"epochs": 20}], ids=["first fit", "epochs"])
+def test_two_images_a_class_are_enough(two_a_class, changes):
+    plan = two_a_class.plan_training(input_size=64, **changes)
+    run = two_a_class.train(input_size=64, progress=False, **changes)
+    assert run.status == "finished"
+    assert bool(run.history) == bool(plan.steps) == bool(changes)
+    model = run.model()
+    for image in two_a_class.images:
+        assert model.predict(image).class_name == image.label.class_name
+    run.plot_history()

@@ -43,9 +43,8 @@ def test_every_image_comes_as_it_is_before_it_comes_varied(tmp_path):
     )
 
 
-def test_views_end_when_their_time_is_over_but_not_before_the_first(tmp_path, monkeypatch):
-    views = Views(Numbered(), as_it_is, varied, 3, 0, Monitor(tmp_path, time_limit=0.5))
-    monkeypatch.setattr(probe, "PROBED", 0.0)
+def test_views_end_when_their_time_is_over_but_not_before_the_first(tmp_path):
+    views = Views(Numbered(), as_it_is, varied, 3, 0, Monitor(tmp_path, time_limit=0.5), share=0.0)
     assert len(read(views)) == AT_ONCE
 
 

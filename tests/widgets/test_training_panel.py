@@ -82,14 +82,15 @@ def test_it_starts_with_the_plan_and_no_run(driven: Driven) -> None:
     answer = driven.ask("start")
     assert answer["ok"], answer
     assert answer["plan"]["rows"][-1][0] == "all labeled images"
-    assert answer["plan"]["problem"] is None and answer["plan"]["steps"] > 0
+    assert answer["plan"]["problem"] is None and " steps of 8 images at " in answer["plan"]["work"]
     assert (answer["runs"], answer["run"]) == ([], None)
 
 
 def test_the_plan_follows_the_settings(driven: Driven) -> None:
     fast = driven.ask("plan", preset="fast", settings={})["plan"]
     small = driven.ask("plan", preset="fast", settings={"input_size": 64, "epochs": 1})["plan"]
-    assert small["settings"]["input_size"] == 64 and small["steps"] < fast["steps"]
+    assert small["settings"]["input_size"] == 64
+    assert small["work"].endswith(" at 64 pixels") and small["work"] != fast["work"]
     for wrong in ({"input_size": 65}, {"epochs": "abc"}, {"nothing": 1}):
         assert not driven.ask("plan", preset="fast", settings=wrong)["ok"]
 

@@ -41,9 +41,9 @@ def fit(
     """Train the model in place, from the run's last checkpoint on; it ends as the choice says.
 
     compute_loss(model, inputs, targets) gives a scalar. choice looks at the model before, where it
-    is_ready to answer already, and after each round. A time limit shortens the schedule; a wish to
-    cancel ends it after the step. Raises Cancelled when that comes before the first round is done,
-    so that there is no model to keep.
+    is_ready to answer already, and after each round; the settings may ask for no step. A time limit
+    shortens the schedule; a wish to cancel ends it after the step. Raises Cancelled when that comes
+    before the first round is done, so that there is no model to keep.
     """
     place(model)
     optimizer = torch.optim.AdamW(
@@ -52,7 +52,7 @@ def fit(
     standing = load_checkpoint(monitor.folder, model, optimizer)
     if is_ready and not standing.best_state:
         choice.begin(model, standing)
-    steps = settings.steps(len(images))
+    steps = settings.steps(len(images), choice.count)
     clock = Clock(steps, monitor.training_seconds, standing)
     while clock.fraction < 1 and not monitor.is_cancelled:
         next_round = math.floor(clock.fraction * ROUNDS + 1e-6) + 1
@@ -93,7 +93,7 @@ class Clock:
     @property
     def fraction(self) -> float:
         """How much of the run is done, 0..1."""
-        by_step = self.standing.step / self.steps
+        by_step = self.standing.step / self.steps if self.steps else 1.0
         if self.seconds is None:
             return min(1.0, by_step)
         return min(1.0, max(by_step, self.elapsed / (self.resumed_seconds + self.seconds)))

@@ -21,6 +21,7 @@ from .monitor import Monitor
 AT_ONCE = 16  # images that are looked at together
 MOST_SAMPLES = 2000
 PROBED = 0.5  # of the time that training may take
+PROBED_ALONE = 0.8  # where nothing is trained after the probe
 LEAST_SPREAD = 1e-3  # of a feature: below, it says nothing
 ITERATIONS = 60  # of L-BFGS
 
@@ -29,8 +30,8 @@ ITERATIONS = 60  # of L-BFGS
 class Views:
     """Samples of some images to look at: each as it is, then varied, count times in all.
 
-    They come shuffled, the same for the same seed, and end early when the time that a probe may
-    take is over or the run is cancelled, but not before the first.
+    They come shuffled, the same for the same seed, and end early when the share of the time that a
+    probe may take is over or the run is cancelled, but not before the first.
     """
 
     images: ScaledImages
@@ -39,6 +40,7 @@ class Views:
     count: int
     seed: int
     monitor: Monitor
+    share: float = PROBED
 
     def __len__(self) -> int:
         """Return how many samples there are at most."""
@@ -50,7 +52,7 @@ class Views:
         seconds, started = self.monitor.training_seconds, time.monotonic()
         order = np.random.default_rng(self.seed).permutation(len(self.images))
         for start in range(0, len(self), AT_ONCE):
-            is_late = seconds is not None and time.monotonic() - started > PROBED * seconds
+            is_late = seconds is not None and time.monotonic() - started > self.share * seconds
             if start and (is_late or self.monitor.is_cancelled):
                 return
             yield from stack_alike(

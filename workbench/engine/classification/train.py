@@ -25,7 +25,7 @@ from ..data import Example, MakeSample, ScaledImages, to_tensor, usual_input
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
-from ..probe import Views, probe_first, weigh_classes
+from ..probe import PROBED, PROBED_ALONE, Views, probe_first, weigh_classes
 from .model import ClassificationModel
 from .probe import VIEWS, fit_probe
 
@@ -114,13 +114,17 @@ def train(
     settings: Settings,
     monitor: Monitor,
 ) -> None:
-    """Train the model in place on the examples; dev decides which round is kept."""
+    """Train the model in place on the examples; dev decides which round is kept.
+
+    Few images without dev are not trained on beyond the first fit: see `Settings.judged_below`.
+    """
     images = ScaledImages(examples, framing, partial(make_target, classes=classes))
     dev_images = ScaledImages(dev, framing)
     weights = class_weights(examples, classes)
     make_plain = build_sampler(examples, framing, replace(settings, augment=False))
     make_varied = build_sampler(examples, framing, settings)
-    views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor)
+    share = PROBED if settings.steps(len(images), len(dev)) else PROBED_ALONE
+    views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor, share)
     is_ready = probe_first(model, views, partial(fit_probe, model, class_weights=weights))
     look = partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor)
     fit(

@@ -19,7 +19,7 @@ def describe_plan(plan: TrainingPlan) -> dict[str, Any]:
     return {
         "rows": [*rows, ["all labeled images", *(plan.labeled[split] for split in SPLITS)]],
         "splits": list(SPLITS),
-        "steps": plan.steps,
+        "work": plan.work,
         "duration": plan.duration,
         "memory_gb": round(plan.memory_bytes / 1e9, 1),
         "free_gb": round(plan.free_bytes / 1e9, 1),

@@ -51,9 +51,8 @@ export function createPlan(desk) {
     problem.hidden = !plan.problem;
     problem.textContent = plan.problem ? `Training cannot start: ${plan.problem}` : "";
     train.disabled = Boolean(plan.problem);
-    estimate.textContent = `About ${plan.duration} on ${plan.cores} cores: ${plan.steps} steps of `
-      + `${plan.settings.batch_size} images at ${plan.settings.input_size} pixels. It may need `
-      + `${plan.memory_gb} GB of memory; ${plan.free_gb} GB are free.`;
+    estimate.textContent = `About ${plan.duration} on ${plan.cores} cores: ${plan.work}. `
+      + `It may need ${plan.memory_gb} GB of memory; ${plan.free_gb} GB are free.`;
     estimate.classList.toggle("workbench-tight", plan.memory_gb > plan.free_gb);
   }
   return { element, update, refresh: askPlan };
