@@ -1,6 +1,7 @@
 """What learns before all else: the samples that a probe looks at, and the logistic regression."""
 
 import numpy as np
+import pytest
 import torch
 
 from workbench.engine import checkpoint, probe
@@ -43,9 +44,23 @@ def test_every_image_comes_as_it_is_before_it_comes_varied(tmp_path):
     )
 
 
-def test_views_end_when_their_time_is_over_but_not_before_the_first(tmp_path):
-    views = Views(Numbered(), as_it_is, varied, 3, 0, Monitor(tmp_path, time_limit=0.5), share=0.0)
+@pytest.mark.parametrize("share, is_all", [("PROBED", False), ("PROBED_ALONE", True)])
+def test_views_end_when_their_time_is_over_but_not_before_the_first(
+    tmp_path, monkeypatch, share, is_all
+):
+    views = Views(Numbered(), as_it_is, varied, 3, 0, Monitor(tmp_path, time_limit=0.5), is_all)
+    monkeypatch.setattr(probe, share, 0.0)
     assert len(read(views)) == AT_ONCE
+
+
+@pytest.mark.parametrize("is_all", [False, True])
+def test_views_that_nothing_follows_tell_how_far_they_are(tmp_path, is_all):
+    told = []
+    monitor = Monitor(tmp_path)
+    monitor.on_step = told.append
+    views = Views(Numbered(), as_it_is, varied, 3, 0, monitor, is_all)
+    read(views)
+    assert told == ([start / len(views) for start in range(0, len(views), AT_ONCE)] * is_all)
 
 
 def test_there_is_an_end_to_what_is_looked_at(tmp_path, monkeypatch):

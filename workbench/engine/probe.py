@@ -30,8 +30,9 @@ ITERATIONS = 60  # of L-BFGS
 class Views:
     """Samples of some images to look at: each as it is, then varied, count times in all.
 
-    They come shuffled, the same for the same seed, and end early when the share of the time that a
-    probe may take is over or the run is cancelled, but not before the first.
+    They come shuffled, the same for the same seed, and end early when the time that a probe may
+    take is over or the run is cancelled, but not before the first. is_all: nothing is trained after
+    them, so that the probe may take nearly all of the time, and tells how far it is.
     """
 
     images: ScaledImages
@@ -40,7 +41,7 @@ class Views:
     count: int
     seed: int
     monitor: Monitor
-    share: float = PROBED
+    is_all: bool = False
 
     def __len__(self) -> int:
         """Return how many samples there are at most."""
@@ -50,11 +51,14 @@ class Views:
         """Yield samples, AT_ONCE in turn: together where they are of one size, else alone."""
         torch.manual_seed(self.seed)
         seconds, started = self.monitor.training_seconds, time.monotonic()
+        share = PROBED_ALONE if self.is_all else PROBED
         order = np.random.default_rng(self.seed).permutation(len(self.images))
         for start in range(0, len(self), AT_ONCE):
-            is_late = seconds is not None and time.monotonic() - started > self.share * seconds
+            is_late = seconds is not None and time.monotonic() - started > share * seconds
             if start and (is_late or self.monitor.is_cancelled):
                 return
+            if self.is_all:
+                self.monitor.on_step(start / len(self))
             yield from stack_alike(
                 (self.make_varied if place >= len(order) else self.make_plain)(
                     *self.images[int(order[place % len(order)])]

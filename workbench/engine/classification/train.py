@@ -25,7 +25,7 @@ from ..data import Example, MakeSample, ScaledImages, to_tensor, usual_input
 from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
-from ..probe import PROBED, PROBED_ALONE, Views, probe_first, weigh_classes
+from ..probe import Views, probe_first, weigh_classes
 from .model import ClassificationModel
 from .probe import VIEWS, fit_probe
 
@@ -123,8 +123,8 @@ def train(
     weights = class_weights(examples, classes)
     make_plain = build_sampler(examples, framing, replace(settings, augment=False))
     make_varied = build_sampler(examples, framing, settings)
-    share = PROBED if settings.steps(len(images), len(dev)) else PROBED_ALONE
-    views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor, share)
+    is_all = not settings.steps(len(images), len(dev))
+    views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor, is_all)
     is_ready = probe_first(model, views, partial(fit_probe, model, class_weights=weights))
     look = partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor)
     fit(
