@@ -49,8 +49,15 @@ def test_counts_and_warnings(project: wb.Project) -> None:
     ):
         assert words in told
     assert (plan.settings.batch_size, plan.settings.input_size) == (4, 128)
-    assert plan.steps == plan.settings.steps(plan.labeled["train"], plan.labeled["dev"])
+    assert plan.steps == plan.settings.steps(plan.labeled["train"], has_dev=True)
     assert plan.free_bytes > 0 and plan.cores >= 1
+
+
+def test_without_labels_there_is_no_word_of_a_first_fit(tmp_path: Path) -> None:
+    project = wb.Project.create(tmp_path / "empty", "classification", ["nut", "bolt"])
+    project.add_images({"0.png": np.zeros((*SIZE, 3), np.uint8)}, split="train", progress=False)
+    plan = project.plan_training()
+    assert plan.problem is not None and "first fit" not in repr(plan)
 
 
 def test_without_dev_it_says_that_a_first_fit_is_kept(project: wb.Project) -> None:

@@ -243,7 +243,7 @@ def count_steps(task: str, settings: Settings, labeled: Mapping[str | None, int]
     count = labeled["train"] or sum(labeled.values())
     if task == "anomaly":
         return -(-count // settings.batch_size)
-    return settings.steps(count, labeled["dev"] if labeled["train"] else count)
+    return settings.steps(count, has_dev=bool(labeled["dev"] or not labeled["train"]))
 
 
 def count_looks(task: str, settings: Settings, labeled: Mapping[str | None, int]) -> int:

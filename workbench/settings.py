@@ -48,11 +48,11 @@ class Settings:
     held_steps: int | None = 0
     judged_below: int = 0
 
-    def steps(self, images: int, dev_images: int) -> int:
-        """Return how many batches to train on, for so many images, and as many to judge by."""
+    def steps(self, images: int, has_dev: bool) -> int:
+        """Return how many batches to train on, for that many images, with or without dev."""
         if self.epochs is not None:
             return max(1, self.epochs * -(-images // self.batch_size))
-        if not dev_images and images < self.judged_below and self.backbone != "random":
+        if not has_dev and images < self.judged_below and self.backbone != "random":
             return 0
         wanted = self.passes * images // self.batch_size
         return min(self.max_steps, max(self.min_steps, wanted))

@@ -312,16 +312,16 @@ def test_the_learning_rate_climbs_and_then_falls():
 
 def test_steps_follow_the_images_within_bounds():
     settings = Settings(64, batch_size=8, min_steps=50, max_steps=200, passes=20)
-    assert [settings.steps(n, 0) for n in (2, 40, 1000)] == [50, 100, 200]
-    assert Settings(64, batch_size=8, epochs=3).steps(17, 0) == 9
+    assert [settings.steps(n, False) for n in (2, 40, 1000)] == [50, 100, 200]
+    assert Settings(64, batch_size=8, epochs=3).steps(17, False) == 9
 
 
 def test_few_images_without_dev_are_not_trained_on_beyond_the_first_fit():
     settings = Settings(64, judged_below=100)
-    assert settings.steps(99, 0) == 0
-    wanted = (settings.steps(99, 1), settings.steps(100, 0))
+    assert settings.steps(99, False) == 0
+    wanted = (settings.steps(99, True), settings.steps(100, False))
     random = replace(settings, backbone="random")
-    assert 0 not in (*wanted, random.steps(99, 0), replace(settings, epochs=1).steps(99, 0))
+    assert 0 not in (*wanted, random.steps(99, False), replace(settings, epochs=1).steps(99, False))
     assert Clock(0, None, Standing()).fraction == 1.0
 
 

@@ -52,7 +52,7 @@ def fit(
     standing = load_checkpoint(monitor.folder, model, optimizer)
     if is_ready and not standing.best_state:
         choice.begin(model, standing)
-    steps = settings.steps(len(images), choice.count)
+    steps = settings.steps(len(images), has_dev=choice.count > 0)
     clock = Clock(steps, monitor.training_seconds, standing)
     while clock.fraction < 1 and not monitor.is_cancelled:
         next_round = math.floor(clock.fraction * ROUNDS + 1e-6) + 1

@@ -123,7 +123,7 @@ def train(
     weights = class_weights(examples, classes)
     make_plain = build_sampler(examples, framing, replace(settings, augment=False))
     make_varied = build_sampler(examples, framing, settings)
-    is_all = not settings.steps(len(images), len(dev))
+    is_all = not settings.steps(len(images), has_dev=len(dev) > 0)
     views = Views(images, make_plain, make_varied, VIEWS, settings.seed, monitor, is_all)
     is_ready = probe_first(model, views, partial(fit_probe, model, class_weights=weights))
     look = partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor)
