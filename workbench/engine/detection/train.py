@@ -29,6 +29,7 @@ from ..loop import fit
 from ..monitor import Monitor
 from ..predict import measure
 from ..probe import Views, probe_first
+from .few import FEW, lie_any_way, make_sample_of_few
 from .model import DetectionModel
 from .probe import VIEWS, fit_probe
 from .targets import Target, box_areas, make_maps
@@ -144,7 +145,10 @@ def box_middles(boxes: torch.Tensor) -> torch.Tensor:
 def build_sampler(examples: Sequence[Example], framing: Framing, settings: Settings) -> MakeSample:
     """Return what cuts and varies a training image with its target, as `train` does."""
     augment = build_augmentation(settings) if settings.augment else v2.Identity()
-    return partial(make_sample, size=crop_size(examples, framing), augment=augment)
+    make_one = partial(make_sample, size=crop_size(examples, framing), augment=augment)
+    if not settings.augment or len(examples) > FEW:
+        return make_one
+    return partial(make_sample_of_few, make_sample=make_one, can_turn=lie_any_way(examples))
 
 
 def make_label(target: Target, classes: Sequence[str]) -> BoxLabel:

@@ -8,12 +8,10 @@ import torch
 from torch.nn import functional
 
 from ..augment import IGNORED
+from ..blend import AROUND, RIM, blend
 
 PASTED = 0.5  # share of the images that something is pasted into
 MOST_PASTED = 0.25  # of the pixels: what fills an image has no other place there
-RIM = 3  # pixels around it that are pasted too: its shadow and its soft edge
-AROUND = 6  # pixels beyond, whose light is that of the surface
-SOFT = 3  # pixels that the edge of what is pasted is averaged over, twice
 
 
 def paste_again(image: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -54,25 +52,6 @@ def paste(
     return mixed, torch.where(area, moved_mask, mask)
 
 
-def blend(
-    image: torch.Tensor, copy: torch.Tensor, area: torch.Tensor, is_free: torch.Tensor
-) -> torch.Tensor | None:
-    """Return an image, uint8 (3, h, w), with an area of another in it, in the light of the place.
-
-    area, is_free: bool (h, w), what is shown of the copy, and what may change. None where nothing
-    around the area tells what its light is.
-    """
-    wide = widen(area, RIM)
-    around = widen(wide, AROUND) & is_free & ~wide
-    if not around.any():
-        return None
-    wide = wide & is_free
-    old, new = image.float(), copy.float()
-    new = new + (old[:, around].mean(1) - new[:, around].mean(1))[:, None, None]
-    opacity = torch.maximum(wide.float(), soften(wide)) * is_free
-    return (old + opacity * (new - old)).round().clamp(0, 255).to(torch.uint8)
-
-
 def find_area(mask: torch.Tensor) -> torch.Tensor:
     """Return where a mask (h, w) holds a class: bool (h, w)."""
     return (mask > 0) & (mask != IGNORED)
@@ -94,18 +73,3 @@ def find_box(area: torch.Tensor, margin: int) -> tuple[slice, slice]:
         slice(max(0, int(k.min()) - margin), int(k.max()) + margin + 1) for k in (rows, columns)
     )
     return row, column
-
-
-def widen(area: torch.Tensor, pixels: int) -> torch.Tensor:
-    """Return an area, bool (h, w), with all that is at most that far from it, down and across."""
-    side = 2 * pixels + 1
-    down = functional.max_pool2d(area[None].float(), (side, 1), 1, (pixels, 0))
-    return functional.max_pool2d(down, (1, side), 1, (0, pixels))[0] > 0
-
-
-def soften(area: torch.Tensor) -> torch.Tensor:
-    """Return an area, bool (h, w), as float with edges that are averaged twice."""
-    soft = area[None].float()
-    for _ in range(2):
-        soft = functional.avg_pool2d(soft, SOFT, 1, SOFT // 2)
-    return soft[0]
