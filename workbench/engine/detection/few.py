@@ -1,4 +1,4 @@
-"""Few images, shown in more ways: their boxes once more elsewhere, and images turned.
+"""Few training images, shown in more ways: turned, and with their boxes once more elsewhere.
 
 Source: Cut, Paste and Learn (Dwibedi et al., 2017), here within one image, as in segmentation.
 """
@@ -13,7 +13,7 @@ from ..blend import AROUND, RIM, blend, widen
 from ..data import Example, MakeSample, to_tensor
 from .targets import Target
 
-FEW = 100  # images: with more, in the same time, each is seen too seldom to need it
+FEW = 100  # images: of more, each is seen too seldom to need it (tools/pretrain/RESULTS.md)
 TURNED = 0.5  # share of the images that are turned
 PASTED = 0.8  # share of the images that boxes are pasted into
 MOST_COPIES = 3  # of boxes, in one image
@@ -48,8 +48,9 @@ def lie_any_way(examples: Sequence[Example]) -> bool:
 
 
 def lies_one_way(ways: np.ndarray) -> bool:
-    """Tell whether most boxes of a class lie along one side of the image, and hardly one along
-    the other. ways: int (N,), 1 along x, -1 along y, 0 neither.
+    """Tell whether most boxes of a class lie along one side of the image, and hardly any otherwise.
+
+    ways: int (N,), 1 along x, -1 along y, 0 neither.
     """
     along = sorted(int((ways == way).sum()) for way in (-1, 1))
     return along[1] > len(ways) / 2 and along[0] <= ONE_WAY * along[1]
@@ -67,7 +68,8 @@ def turn(image: np.ndarray, target: Target) -> tuple[np.ndarray, Target]:
 def paste_again(image: np.ndarray, target: Target) -> tuple[np.ndarray, Target]:
     """Return an image, uint8 (h, w, 3), and its boxes, often with some of them twice.
 
-    Copies are flipped at random; they lie where no box is, and their light is that of the place.
+    Copies are flipped at random; they lie where no box is and where it looks as around the first
+    of them, in the light of that place.
     """
     count = len(target.boxes)
     if not count or float(torch.rand(())) >= PASTED:
