@@ -1,7 +1,8 @@
 """What training sees: python -m workbench.engine.show_augmented PROJECT REQUEST OUT.
 
 REQUEST is a JSON file: preset, changes, count, seed. OUT becomes an .npz with the varied images,
-the masks that their labels have, and a JSON text of names and label records.
+the masks that their labels have, and a JSON text of names and label records. They are of the images
+to train on; before the images are split, of all that are labeled.
 """
 
 import json
@@ -21,14 +22,15 @@ from ..tasks import find_task
 from .data import Example, ScaledImages
 from .worker import find_room
 
-LOOKED_AT = 200  # images that the framing is chosen by
+LOOKED_AT = 200  # images that the framing is chosen by, and whether they are few
 
 
 def main(project: Path, request_path: Path, out: Path) -> None:
     """Write the varied samples of a project that a request asks for."""
     request = read_json(request_path)
     snapshot, items = read_current(open_store(project), max(LOOKED_AT, request["count"]))
-    examples = [Example(snapshot, item) for item in items]
+    learned = [item for item in items if item.split == "train"]
+    examples = [Example(snapshot, item) for item in learned or items]
     arrays: dict[str, np.ndarray] = {}
     records = []
     for index, (name, image, label) in enumerate(draw_samples(snapshot, examples, request)):
