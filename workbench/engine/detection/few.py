@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torchvision import tv_tensors
+from torchvision.transforms import v2
 
 from ..blend import AROUND, RIM, blend, widen
 from ..data import Example, MakeSample, to_tensor
@@ -21,6 +23,8 @@ MOST_AREA = 0.25  # of the image: what fills it has no other place there
 TRIES = 8  # places that are looked at: that most like where the box was is taken
 LONG = 1.5  # times as long as wide: from then on a box lies along one side of the image
 ONE_WAY = 0.1  # of the boxes that lie along one side, may lie along the other
+
+FLIPS = v2.Compose([v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()])
 
 Window = tuple[slice, slice]  # rows and columns
 
@@ -149,11 +153,9 @@ def choose_place(
 
 def flip_at_random(image: torch.Tensor, box: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return an image, uint8 (3, h, w), and a box in it, float32 (4,) xyxy, flipped at random."""
-    for axis, (low, high) in ((-1, (0, 2)), (-2, (1, 3))):
-        if float(torch.rand(())) < 0.5:
-            image, box = image.flip(axis), box.clone()
-            box[[low, high]] = image.shape[axis] - box[[high, low]]
-    return image, box
+    whole = tv_tensors.BoundingBoxes(box[None], format="XYXY", canvas_size=image.shape[1:])
+    flipped, boxes = FLIPS(tv_tensors.Image(image), whole)
+    return flipped.as_subclass(torch.Tensor), boxes.as_subclass(torch.Tensor)[0]
 
 
 def cover(box: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
