@@ -86,7 +86,7 @@ TASK_PRESETS = {
     },
     "detection": {
         "fast": Settings(
-            input_size=256, batch_size=2, min_steps=600, max_steps=2400, passes=20, held_steps=400
+            input_size=256, batch_size=2, min_steps=1200, max_steps=2400, passes=20, held_steps=400
         ),
         "accurate": Settings(
             input_size=384, batch_size=4, min_steps=900, max_steps=4000, passes=60, held_steps=400
