@@ -301,9 +301,9 @@ class Project:
 
         They are of train, once images are split; flipped, moved and lit differently. Of up to 100,
         detection also turns half by a quarter and pastes boxes in once more, as segmentation does
-        with what is painted; augment=False leaves all as they are. It takes some seconds, since
-        training code runs in a process of its own. settings: as for `train`. Raises
-        NotEnoughLabels where nothing is labeled.
+        with what is painted; classification's first fit only moves them. augment=False leaves all
+        as they are. It takes some seconds, since training code runs in a process of its own.
+        settings: as for `train`. Raises NotEnoughLabels where nothing is labeled.
         """
         # Imported here, because matplotlib takes long to load.
         from .augmented import draw_augmented

@@ -1,5 +1,6 @@
 """How classification learns: few images, rare classes, whole images in one input."""
 
+import sys
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -21,9 +22,10 @@ from workbench.engine.classification import (
     make_target,
 )
 from workbench.engine.classification.model import AXES, LEAST_VARIANCE, describe
-from workbench.engine.classification.probe import COLOR_WEIGHT, choose_axes, fit_probe
+from workbench.engine.classification.probe import COLOR_WEIGHT, VIEWS, choose_axes, fit_probe
 from workbench.engine.classification.train import (
     build_augmentation,
+    build_mover,
     class_weights,
     compute_loss,
 )
@@ -74,6 +76,37 @@ def test_a_varied_sample_has_no_edge_of_its_own():
     assert any((tensor[0, 0] != tensor[0, -1]).any() for tensor in varied)  # turned
     steps = [max(int(t.diff(dim=d).abs().max()) for d in (1, 2)) for t in varied]
     assert max(steps) < 25  # filled with gray beyond the edge: more than 90
+
+
+def test_the_first_fit_sees_images_moved_but_neither_flipped_nor_in_other_light(monkeypatch):
+    row = np.linspace(20, 220, 96).astype(np.uint8)
+    image = np.broadcast_to(row[None, :, None], (64, 96, 3))  # darker at the left
+    framing, seen = Framing((64, 96)), []
+    make = build_mover(framing, PRESETS["fast"])
+    torch.manual_seed(0)
+    moved = [make(image, 0)[0].float() for _ in range(40)]
+    assert all(view[..., :32].mean() < view[..., -32:].mean() for view in moved)
+    assert all(view.mean() == pytest.approx(image.mean(), abs=12) for view in moved)
+    assert any((view[0, 0] != view[0, -1]).any() for view in moved)  # turned
+    make = build_mover(framing, replace(PRESETS["fast"], augment=False))
+    assert all(np.array_equal(make(image, 0)[0].permute(1, 2, 0), image) for _ in range(10))
+
+    def take(model, views, fit_probe):
+        seen.extend(views)
+        return False
+
+    room = sys.modules[build_mover.__module__]  # its name is that of a function of the package
+    monkeypatch.setattr(room, "probe_first", take)
+    monkeypatch.setattr(room, "fit", lambda *args: None)
+    label = wb.ClassLabel("good")
+    example = {"read_image": lambda: image, "read_label": lambda: label, "image_size": (64, 96)}
+    examples = [SimpleNamespace(**example) for _ in range(4)]
+    model = build_model(["good"], PRESETS["fast"])
+    monitor = SimpleNamespace(training_seconds=None, is_cancelled=False, on_step=lambda *args: None)
+    room.train(model, examples, [], ["good"], framing, PRESETS["fast"], monitor)
+    views = [view.float() for images, _ in seen for view in images]
+    assert len(views) == 4 * VIEWS
+    assert all(view[..., :32].mean() < view[..., -32:].mean() for view in views)
 
 
 def test_rare_classes_weigh_more(tmp_path):

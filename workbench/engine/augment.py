@@ -10,6 +10,7 @@ from torchvision.transforms import v2
 
 from ..tasks.framing import PADDING
 
+OFTEN = 0.7  # share of the images that are moved
 IGNORED = 255  # what a mask holds where there is no image: no loss is taken there
 
 
@@ -28,7 +29,12 @@ def vary_view_mirrored(degrees: float, scale: tuple[float, float], shift: float)
 
     So no edge appears that a class could be told by.
     """
-    return flip_and_often(MoveMirrored(degrees, scale, shift))
+    return v2.Compose([flip_both_ways(), move_mirrored(degrees, scale, shift)])
+
+
+def move_mirrored(degrees: float, scale: tuple[float, float], shift: float) -> v2.Transform:
+    """Return what `vary_view_mirrored` does, without flips."""
+    return v2.RandomApply([MoveMirrored(degrees, scale, shift)], p=OFTEN)
 
 
 class MoveMirrored(v2.Transform):  # type: ignore[misc]
@@ -82,15 +88,9 @@ def vary_view(degrees: float, scale: tuple[float, float], shift: float) -> v2.Tr
         interpolation=v2.InterpolationMode.BILINEAR,
         fill={tv_tensors.Image: PADDING, tv_tensors.Mask: IGNORED},
     )
-    return flip_and_often(affine)
+    return v2.Compose([flip_both_ways(), v2.RandomApply([affine], p=OFTEN)])
 
 
-def flip_and_often(move: v2.Transform) -> v2.Transform:
-    """Return a transform that flips an image both ways at random, and often moves it too."""
-    return v2.Compose(
-        [
-            v2.RandomHorizontalFlip(),
-            v2.RandomVerticalFlip(),
-            v2.RandomApply([move], p=0.7),
-        ]
-    )
+def flip_both_ways() -> v2.Transform:
+    """Return a transform that flips an image along each side at random."""
+    return v2.Compose([v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()])

@@ -10,7 +10,7 @@ from ..device import mixed_precision
 from ..probe import LEAST_SPREAD, Views, fit_logistic, measure_scale
 from .model import AXES, COLOR_FACTS, ClassificationModel, block_diagonal, describe
 
-VIEWS = 4  # of each image: as it is, and varied
+VIEWS = 4  # of each image: as it is, and moved
 AXES_FROM = 64  # views that the axes are chosen by
 COLOR_WEIGHT = 3.0  # of what colors say, which are few, beside one feature
 PENALTY = 100.0  # on half the squares of the weights, beside the loss of all images
