@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -110,7 +111,8 @@ def test_a_finished_run_has_all_that_it_promises(trained):
     project, run = trained
     assert (run.status, run.progress, run.error) == ("finished", 1.0, None)
     assert [entry["epoch"] for entry in run.history] == list(range(1, len(run.history) + 1))
-    assert run.history[-1]["loss"] < run.history[0]["loss"]
+    chance = math.log(2)  # of a blind answer; the first fit leaves little to learn
+    assert all(0 < entry["loss"] < chance / 2 for entry in run.history)
     assert 0 <= run.metrics["accuracy"] <= 1
     assert project.runs[run.id].name == "run 1" and project.best_run().id == run.id
     assert run.snapshot.classes == ("bolt", "washer") and run.changed_labels == 0
