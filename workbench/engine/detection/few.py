@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torchvision import tv_tensors
-from torchvision.transforms import v2
 
+from ..augment import flip_both_ways
 from ..blend import AROUND, RIM, blend, widen
 from ..data import Example, MakeSample, to_tensor
 from .targets import Target
@@ -24,7 +24,7 @@ TRIES = 8  # places that are looked at: that most like where the box was is take
 LONG = 1.5  # times as long as wide: from then on a box lies along one side of the image
 ONE_WAY = 0.1  # of the boxes that lie along one side, may lie along the other
 
-FLIPS = v2.Compose([v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()])
+FLIPS = flip_both_ways()
 
 Window = tuple[slice, slice]  # rows and columns
 
