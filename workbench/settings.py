@@ -28,8 +28,9 @@ class Settings:
     backbone: "shipped", "imagenet" or "random". augment: whether training images are varied.
     seed: same seed, same machine, same figures. time_limit: seconds for the whole run, or None.
     max_memory: anomaly only, how many patches the memory keeps. Of features that have learned
-    before, held_steps: how many steps they stay as they are, which takes less time and lets what is
-    new learn from them first; None: to the end. judged_below: with fewer images than that and none
+    before, pretrained_rate: what part of the learning rate is theirs; held_steps: how many steps
+    they stay as they are, which takes less time and lets what is new learn from them first; None:
+    to the end. judged_below: with fewer images than that and none
     of dev to judge by, what is fitted to such features first is not trained on.
     """
 
@@ -45,6 +46,7 @@ class Settings:
     seed: int = 0
     time_limit: float | None = None
     max_memory: int = 2000
+    pretrained_rate: float = 0.2
     held_steps: int | None = 0
     judged_below: int = 0
 
@@ -70,17 +72,21 @@ TASK_PRESETS = {
         "fast": Settings(
             input_size=224,
             batch_size=8,
-            min_steps=75,
-            max_steps=240,
-            passes=12,
+            learning_rate=1e-3,
+            min_steps=240,
+            max_steps=960,
+            passes=10,
+            pretrained_rate=0.8,
             judged_below=JUDGED_BELOW,
         ),
         "accurate": Settings(
             input_size=256,
             batch_size=16,
+            learning_rate=1e-3,
             min_steps=300,
             max_steps=4000,
             passes=80,
+            pretrained_rate=0.8,
             judged_below=JUDGED_BELOW,
         ),
     },

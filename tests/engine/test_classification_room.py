@@ -122,19 +122,33 @@ def test_rare_classes_weigh_more(tmp_path):
     project.close()
 
 
+def model_that_says(*logits):
+    """Return what stands for a network of two classes that gives these logits for any images."""
+    return SimpleNamespace(
+        classify=lambda inputs: torch.tensor(logits), head=nn.Linear(3, 2).requires_grad_(False)
+    )
+
+
 def test_the_right_class_costs_less():
-    logits = torch.tensor([[5.0, 0.0], [0.0, 5.0]])
-    fixed = SimpleNamespace(classify=lambda inputs: logits)
+    fixed = model_that_says([5.0, 0.0], [0.0, 5.0])
     inputs, weights = torch.zeros(2, 3, 32, 32), torch.ones(2)
-    right, wrong = (compute_loss(fixed, inputs, found, weights) for found in ([0, 1], [1, 0]))
+    right, wrong = (compute_loss(fixed, inputs, k, weights, 0.0) for k in ([0, 1], [1, 0]))
     assert right < wrong
 
 
 def test_a_rare_class_weighs_more_in_a_batch_of_its_own_too():
-    fixed = SimpleNamespace(classify=lambda inputs: torch.zeros(1, 2))
+    fixed = model_that_says([0.0, 0.0])
     inputs, weights = torch.zeros(1, 3, 32, 32), torch.tensor([0.5, 2.0])
-    common, rare = (float(compute_loss(fixed, inputs, [k], weights)) for k in (0, 1))
+    common, rare = (float(compute_loss(fixed, inputs, [k], weights, 0.0)) for k in (0, 1))
     assert rare > 3 * common
+
+
+def test_large_weights_of_the_head_cost():
+    fixed = model_that_says([0.0, 0.0])
+    inputs, weights = torch.zeros(1, 3, 32, 32), torch.ones(2)
+    without, beside = (compute_loss(fixed, inputs, [0], weights, p) for p in (0.0, 0.5))
+    squares = float(fixed.head.weight.square().sum())
+    assert float(beside - without) == pytest.approx(0.25 * squares)
 
 
 def test_the_network_answers_for_every_class():

@@ -159,7 +159,7 @@ def test_features_are_held_for_some_steps_or_to_the_end():
 def test_what_is_held_does_not_change_in_a_step():
     torch.manual_seed(0)
     model = segmentation.build_model(["a"], segmentation.PRESETS["fast"])
-    optimizer = torch.optim.AdamW(parameter_groups(model, 1e-3), weight_decay=0.1)
+    optimizer = torch.optim.AdamW(parameter_groups(model, Settings(64)), weight_decay=0.1)
 
     def step(later_layers):
         before = copy.deepcopy(model.state_dict())
@@ -300,6 +300,15 @@ def test_a_checkpoint_of_another_network_says_so(tmp_path, other):
     save_checkpoint(tmp_path, Standing(), model, torch.optim.AdamW(model.parameters()))
     with pytest.raises(RunFailed, match=r"another version.*Start a new one"):
         load_checkpoint(tmp_path, other, torch.optim.AdamW(other.parameters()))
+
+
+def test_pretrained_layers_learn_at_their_part_of_the_rate():
+    settings = Settings(64, learning_rate=1e-3, pretrained_rate=0.5)
+    for weights, expected in (("shipped", {1e-3, 5e-4}), ("random", {1e-3})):
+        model = classification.build_model(["a", "b"], replace(settings, backbone=weights))
+        groups = parameter_groups(model, settings)
+        assert {group["lr"] for group in groups} == expected
+        assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
 
 
 def test_the_learning_rate_climbs_and_then_falls():

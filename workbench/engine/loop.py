@@ -22,7 +22,6 @@ ROUNDS = 10  # how often a run looks at the dev images, and saves where it stand
 LOOKING = 0.15  # of a limited time: beyond, a round goes by without a look, but for the last
 WARM_UP = 0.08  # fraction of the run in which the learning rate climbs
 WEIGHT_DECAY = 0.02
-PRETRAINED_RATE = 0.2  # of the learning rate, for layers that have learned before
 MAX_GRADIENT = 5.0
 
 ComputeLoss = Callable[[Any, torch.Tensor, list[Any]], torch.Tensor]
@@ -46,9 +45,7 @@ def fit(
     before the first round is done, so that there is no model to keep.
     """
     place(model)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, settings.learning_rate), weight_decay=WEIGHT_DECAY
-    )
+    optimizer = torch.optim.AdamW(parameter_groups(model, settings), weight_decay=WEIGHT_DECAY)
     standing = load_checkpoint(monitor.folder, model, optimizer)
     if is_ready and not standing.best_state:
         choice.begin(model, standing)
@@ -112,9 +109,10 @@ class Clock:
         self.looked_seconds += time.monotonic() - began
 
 
-def parameter_groups(model: Network, learning_rate: float) -> list[dict[str, Any]]:
+def parameter_groups(model: Network, settings: Settings) -> list[dict[str, Any]]:
     """Return the optimizer's groups: pretrained layers learn more slowly than new ones."""
-    slow_rate = PRETRAINED_RATE if model.backbone.is_pretrained else 1.0
+    learning_rate = settings.learning_rate
+    slow_rate = settings.pretrained_rate if model.backbone.is_pretrained else 1.0
     groups: dict[float, list[nn.Parameter]] = {1.0: [], slow_rate: []}
     for name, parameter in model.named_parameters():
         groups[slow_rate if name.startswith("backbone.") else 1.0].append(parameter)

@@ -39,13 +39,18 @@ def fit_probe(model: ClassificationModel, views: Views, class_weights: torch.Ten
         (described - center) / spread,
         torch.tensor(answers, device=device),
         class_weights.to(device),
-        PENALTY / len(views.images),
+        find_penalty(len(views.images)),
     )
     with torch.no_grad():
         model.center.copy_(center)
         model.spread.copy_(spread)
         model.head.weight.copy_(kernel)
         model.head.bias.copy_(bias)
+
+
+def find_penalty(images: int) -> float:
+    """Return the penalty on half the squares of the weights, beside the mean loss of images."""
+    return PENALTY / images
 
 
 def describe_views(

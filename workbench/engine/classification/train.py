@@ -27,11 +27,11 @@ from ..monitor import Monitor
 from ..predict import measure
 from ..probe import Views, probe_first, weigh_classes
 from .model import ClassificationModel
-from .probe import VIEWS, fit_probe
+from .probe import VIEWS, find_penalty, fit_probe
 
 TASK = find_task("classification")
 LABEL_SMOOTHING = 0.05
-LEAD = 2.0  # standard errors: dev often shows parts that train shows too, and rounds learn those
+LEAD = 1.5  # standard errors: dev often shows parts that train shows too, and rounds learn those
 MOVED = 15, (0.85, 1.15), 0.06  # up to so many degrees, between these scales, by that fraction
 
 
@@ -89,11 +89,16 @@ def make_label(target: int, classes: Sequence[str]) -> ClassLabel:
 
 
 def compute_loss(
-    model: ClassificationModel, inputs: torch.Tensor, targets: list[int], weights: torch.Tensor
+    model: ClassificationModel,
+    inputs: torch.Tensor,
+    targets: list[int],
+    weights: torch.Tensor,
+    penalty: float,
 ) -> torch.Tensor:
     """Return the cross entropy of a batch; weights float (K,) lift rare classes.
 
-    They count in full for one image alone: not only beside those of the others.
+    They count in full for one image alone: not only beside those of the others. penalty: on half
+    the sum of the head's squares, so that a head that was fitted with it does not forget it.
     """
     logits = model.classify(inputs)  # (N, K)
     losses = nn.functional.cross_entropy(
@@ -103,7 +108,7 @@ def compute_loss(
         reduction="sum",
         label_smoothing=LABEL_SMOOTHING,
     )
-    return losses / len(targets)
+    return losses / len(targets) + penalty / 2 * model.head.weight.square().sum()
 
 
 def class_weights(examples: Sequence[Example], classes: Sequence[str]) -> torch.Tensor:
@@ -138,12 +143,13 @@ def train(
     is_all = not settings.steps(len(images), has_dev=len(dev) > 0)
     views = Views(images, make_plain, make_moved, VIEWS, settings.seed, monitor, is_all)
     is_ready = probe_first(model, views, partial(fit_probe, model, class_weights=weights))
+    penalty = find_penalty(len(images)) if is_ready else 0.0
     look = partial(measure, images=dev_images, task=TASK, classes=classes, monitor=monitor)
     fit(
         model,
         images,
         build_sampler(examples, framing, settings),
-        partial(compute_loss, weights=weights),
+        partial(compute_loss, weights=weights, penalty=penalty),
         Choice(look, len(dev), lead=LEAD),
         settings,
         monitor,
