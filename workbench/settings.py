@@ -30,8 +30,8 @@ class Settings:
     max_memory: anomaly only, how many patches the memory keeps. Of features that have learned
     before, pretrained_rate: what part of the learning rate is theirs; held_steps: how many steps
     they stay as they are, which takes less time and lets what is new learn from them first; None:
-    to the end. judged_below: with fewer images than that and none
-    of dev to judge by, what is fitted to such features first is not trained on.
+    to the end. judged_below: with fewer images than that and none of dev to judge by, what is
+    fitted to such features first is not trained on.
     """
 
     input_size: int
@@ -64,7 +64,7 @@ class Settings:
         return self.held_steps is not None and step >= self.held_steps
 
 
-JUDGED_BELOW = 1000  # training on is as often worse as better (tools/pretrain/RESULTS.md)
+JUDGED_BELOW = 1000  # training on may also make it worse (tools/pretrain/RESULTS.md)
 
 # {project type: {preset: its settings}}
 TASK_PRESETS = {
